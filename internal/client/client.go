@@ -1,0 +1,157 @@
+// Package client owns registered clients: what they are, how they prove who
+// they are (RFC 6749 §2.3) and what they may ask for. The token pipeline and the
+// introspection and revocation endpoints call Registry.Authenticate; no other
+// package compares a client secret. It never looks at users.
+package client
+
+import (
+	"encoding/json"
+	"slices"
+
+	"jeton/internal/oauth"
+)
+
+// Method is how a client authenticates; only the registered one counts.
+type Method string
+
+// The methods there are (OpenID Connect Core §9, RFC 7591 §2).
+const (
+	SecretBasic   Method = "client_secret_basic"
+	SecretPost    Method = "client_secret_post"
+	SecretAny     Method = "client_secret" // either of the two above; the vendor dialects promise both
+	PrivateKeyJWT Method = "private_key_jwt"
+	None          Method = "none" // public client
+)
+
+// Format is how an access token is spelled.
+type Format string
+
+// The formats there are. The empty one means the dialect's own.
+const (
+	Opaque Format = "opaque"
+	JWT    Format = "jwt" // RFC 9068
+)
+
+// Secret is one client secret as it is kept: hashed. At most MaxSecrets live.
+type Secret struct {
+	Hash    string `json:"hash"`              // PHC string; "$sha256$…" for generated ones
+	Sealed  []byte `json:"sealed,omitempty"`  // only where a vendor's document shows a secret again (aoc)
+	Hint    string `json:"hint,omitempty"`    // last four characters
+	Created int64  `json:"created,omitempty"` // unix seconds
+	Ends    int64  `json:"ends,omitempty"`    // unix seconds, 0 = no end
+}
+
+// MaxSecrets is how many secrets of one client are valid at a time.
+const MaxSecrets = 3
+
+// Key is a public key registered for a client or a user, checked on registration
+// (jose.ParsePublic).
+type Key struct {
+	ID      string `json:"kid,omitempty"`
+	PEM     string `json:"pem"` // SubjectPublicKeyInfo, as handed in
+	Created int64  `json:"created,omitempty"`
+}
+
+// Client is one registered client. Values are immutable once in a Registry.
+type Client struct {
+	Org     string `json:"org"`
+	ID      string `json:"id"`
+	Name    string `json:"name"`
+	Dialect string `json:"dialect"` // slug of the dialect it speaks: oidc faspex fortiauth aspire aoc sensu …
+	Enabled bool   `json:"enabled"`
+
+	Auth    Method   `json:"auth"`
+	Secrets []Secret `json:"secrets,omitempty"`
+	Keys    []Key    `json:"keys,omitempty"` // private_key_jwt; for aoc the client's global key
+
+	Grants       []oauth.GrantType `json:"grants,omitempty"`
+	Scopes       oauth.Scope       `json:"scopes,omitempty"`        // all it may ask for
+	DefaultScope oauth.Scope       `json:"default_scope,omitempty"` // granted when it asks for none; empty = Scopes
+	Audiences    []string          `json:"audiences,omitempty"`     // resource indicators it may name (RFC 8707); the first is the default
+	RedirectURIs []string          `json:"redirect_uris,omitempty"`
+	Introspect   bool              `json:"introspect,omitempty"` // a resource server: may introspect tokens whose audience it is
+	Resource     string            `json:"resource,omitempty"`   // the audience value this resource server stands for
+
+	AccessFormat Format `json:"access_format,omitempty"`
+	AccessAlg    string `json:"access_alg,omitempty"`   // "" = ES256
+	IDTokenAlg   string `json:"id_token_alg,omitempty"` // "" = RS256
+	AccessLife   *int64 `json:"access_life,omitempty"`  // seconds; nil = the dialect's; 0 = never ends, where the dialect has that
+	RefreshLife  *int64 `json:"refresh_life,omitempty"` // seconds a refresh token lives unused; nil = the dialect's; 0 = no end, where the dialect has that
+
+	Realm    string                     `json:"realm,omitempty"`    // whose users it signs in when a request names none
+	Settings map[string]json.RawMessage `json:"settings,omitempty"` // per dialect, by setting name
+
+	RevokedBefore int64  `json:"revoked_before,omitempty"` // unix ms: tokens issued earlier are dead
+	Source        string `json:"source,omitempty"`         // file and line it is managed by, "" = by hand
+	Created       int64  `json:"created,omitempty"`        // unix seconds
+	Updated       int64  `json:"updated,omitempty"`        // unix seconds
+	Version       int64  `json:"version,omitempty"`        // raised with every change
+}
+
+// Public reports whether the client has no credentials (RFC 6749 §2.1).
+func (c *Client) Public() bool { return c.Auth == None }
+
+// May reports whether the grant type is allowed to this client.
+func (c *Client) May(g oauth.GrantType) bool { return slices.Contains(c.Grants, g) }
+
+// Setting decodes the dialect's own setting name into v; false when it is unset.
+func (c *Client) Setting(name string, v any) bool {
+	raw, ok := c.Settings[name]
+	return ok && json.Unmarshal(raw, v) == nil
+}
+
+// Bool is a boolean setting, false when unset.
+func (c *Client) Bool(name string) bool {
+	var b bool
+	return c.Setting(name, &b) && b
+}
+
+// Text is a text setting, "" when unset.
+func (c *Client) Text(name string) string {
+	var s string
+	c.Setting(name, &s)
+	return s
+}
+
+// Org is one organization: everything belongs to exactly one.
+type Org struct {
+	ID       string   `json:"id"` // short name, also {org} in paths of the aoc dialect
+	Name     string   `json:"name"`
+	Number   int64    `json:"number"`             // the number vendors' objects carry
+	Hosts    []string `json:"hosts,omitempty"`    // host names bound to it
+	Prefixes []string `json:"prefixes,omitempty"` // path prefixes bound to it, "/acme"
+	Default  bool     `json:"default,omitempty"`
+	Realms   []Realm  `json:"realms,omitempty"`
+	// Dialects switched on; nil means all. Settings of a dialect for the whole
+	// organization (aspire.bad_credentials_status, sensu.compat …) by dialect.
+	Dialects []string                              `json:"dialects,omitempty"`
+	Settings map[string]map[string]json.RawMessage `json:"settings,omitempty"`
+	Version  int64                                 `json:"version,omitempty"`
+}
+
+// Realm is a set of users that share names: a name is unique inside one realm.
+type Realm struct {
+	Name    string `json:"name"`
+	Default bool   `json:"default,omitempty"`
+}
+
+// DefaultRealm is the realm a name without one belongs to.
+func (o *Org) DefaultRealm() string {
+	for _, r := range o.Realms {
+		if r.Default {
+			return r.Name
+		}
+	}
+	return "local"
+}
+
+// Enabled reports whether the dialect is switched on for the organization.
+func (o *Org) Enabled(dialect string) bool {
+	return o.Dialects == nil || slices.Contains(o.Dialects, dialect)
+}
+
+// Setting decodes a dialect's setting of the organization into v.
+func (o *Org) Setting(dialect, name string, v any) bool {
+	raw, ok := o.Settings[dialect][name]
+	return ok && json.Unmarshal(raw, v) == nil
+}

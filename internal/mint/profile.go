@@ -1,0 +1,99 @@
+package mint
+
+import (
+	"time"
+
+	"jeton/internal/jose"
+	"jeton/internal/oauth"
+)
+
+// Kind is how a token is spelled.
+type Kind int
+
+// The kinds there are.
+const (
+	// Sealed: prefix + base64url(encrypted handle, generation and checksum ‖ 256-bit secret).
+	// It names its family without an index; any changed character is noticed before
+	// the database is asked.
+	Sealed Kind = iota
+	// Short: a vendor's fixed length and alphabet, too short for a handle and a
+	// secret. Found by its hash.
+	Short
+	// JWT: signed claims. With a family behind it when the dialect refreshes or rolls.
+	JWT
+)
+
+// Form is how one kind of token of a dialect is spelled. Short forms have Length
+// characters of Alphabet (at least 128 random bits); JWT forms have a key purpose
+// and a claims function.
+type Form struct {
+	Kind     Kind
+	Length   int
+	Alphabet string // Base62 or Base64URL
+	Purpose  string // key purpose (keys.Purpose.Name)
+	Alg      jose.Alg
+	Typ      string // header typ, checked when the token comes back
+	// Header writes the JOSE header in the vendor's order; nil = alg, typ, kid.
+	Header func(k *jose.Key, typ string) jose.Object
+	// Claims writes the payload in the vendor's order. It is pure: all it may use is in Facts.
+	Claims func(Facts) jose.Object
+}
+
+// Alphabets of short tokens.
+const (
+	Base62    = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	Base64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+)
+
+// Facts is all a claims function may know.
+type Facts struct {
+	Issuer   string // as the dialect words it (Request.Issuer)
+	Subject  oauth.Subject
+	Client   string
+	Scope    oauth.Scope
+	Audience []string
+	Now      time.Time
+	Expires  time.Time // zero = never
+	ID       string    // jti: 32 lower-case hex characters, sortable by time
+	Session  string    // 32 lower-case hex characters that name the family, "" when there is none
+	Secret   string    // for a refresh JWT: the jti that is its secret, 32 hex characters
+	AMR      []string
+	AuthTime int64
+	Note     string
+	Roll     int64  // unix seconds the absolute end of a rolling token, 0 = none
+	Org      OrgInfo
+}
+
+// OrgInfo is what claims may say of the organization.
+type OrgInfo struct {
+	ID     string
+	Number int64
+}
+
+// Profile is how a dialect wants its tokens: data, no code but the claims
+// functions. Lives are seconds in the client (client.AccessLife …) and here the
+// dialect's defaults.
+type Profile struct {
+	Dialect string
+	Access  Form
+	Refresh Form
+
+	AccessLife  time.Duration // default life of an access token
+	RefreshLife time.Duration // default: unused refresh tokens end after this; 0 = with the family
+	FamilyLife  time.Duration // absolute end of a refresh family; 0 = none
+	Never       bool          // a life of 0 means "never ends" (FortiAuthenticator)
+
+	// RefreshFor lists the grants that get a refresh token.
+	RefreshFor []oauth.GrantType
+	Rotate     bool          // a refresh gives a new refresh token
+	KillAccess bool          // a refresh ends the access tokens before it
+	Grace      time.Duration // a repeat of the same refresh within this gets the same successor
+
+	// Rolling: the access token ends this long after its last use (0 = it does not
+	// roll); AccessLife is then its absolute end.
+	Rolling time.Duration
+
+	// Stateless: an access token without refresh token is kept nowhere; revoking
+	// one puts its id on the deny list until it ends. Only with JWT.
+	Stateless bool
+}
