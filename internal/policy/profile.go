@@ -1,8 +1,13 @@
-package mint
+// Package policy decides: may this client use this grant, is a factor lacking,
+// which scope, audience and lives does a token get. It is pure: no clock, key,
+// store or network; everything it needs is handed to it. The token pipeline calls
+// it; no other package decides any of this.
+package policy
 
 import (
 	"time"
 
+	"jeton/internal/client"
 	"jeton/internal/jose"
 	"jeton/internal/oauth"
 )
@@ -28,15 +33,20 @@ const (
 // and a claims function.
 type Form struct {
 	Kind     Kind
+	Prefix   string // Sealed: what it starts with, for secret scanners; may be empty
 	Length   int
 	Alphabet string // Base62 or Base64URL
 	Purpose  string // key purpose (keys.Purpose.Name)
 	Alg      jose.Alg
+	Choice   bool   // a client may be registered for another algorithm
 	Typ      string // header typ, checked when the token comes back
 	// Header writes the JOSE header in the vendor's order; nil = alg, typ, kid.
 	Header func(k *jose.Key, typ string) jose.Object
 	// Claims writes the payload in the vendor's order. It is pure: all it may use is in Facts.
 	Claims func(Facts) jose.Object
+	// Handle reads back what the claims function wrote: Facts.ID or Facts.Session,
+	// and for a refresh JWT Facts.Secret. nil: claim jti.
+	Handle func(jose.Claims) (id, secret string)
 }
 
 // Alphabets of short tokens.
@@ -54,13 +64,13 @@ type Facts struct {
 	Audience []string
 	Now      time.Time
 	Expires  time.Time // zero = never
-	ID       string    // jti: 32 lower-case hex characters, sortable by time
-	Session  string    // 32 lower-case hex characters that name the family, "" when there is none
+	ID       string    // names this token: 32 lower-case hex characters
+	Session  string    // names its family, the same for every generation: 32 lower-case hex characters, "" when there is none
 	Secret   string    // for a refresh JWT: the jti that is its secret, 32 hex characters
 	AMR      []string
 	AuthTime int64
 	Note     string
-	Roll     int64  // unix seconds the absolute end of a rolling token, 0 = none
+	Confirm  string // RFC 7800 thumbprint the token is bound to, "" = bearer
 	Org      OrgInfo
 }
 
@@ -77,12 +87,21 @@ type Profile struct {
 	Dialect string
 	Access  Form
 	Refresh Form
+	Opaque  *Form // what a client set to opaque access tokens gets, where Access is a JWT; nil: no choice
 
 	AccessLife  time.Duration // default life of an access token
 	RefreshLife time.Duration // default: unused refresh tokens end after this; 0 = with the family
 	FamilyLife  time.Duration // absolute end of a refresh family; 0 = none
 	Never       bool          // a life of 0 means "never ends" (FortiAuthenticator)
 
+	// Scopes decides the scope a request gets: pure, and never more than the client
+	// may have. nil is the standard rule: what was asked must lie within
+	// client.Scopes, and asking nothing gives client.DefaultScope (or all).
+	Scopes func(c *client.Client, s oauth.Subject, asked oauth.Scope) (oauth.Scope, error)
+
+	// Grants are what a client of this dialect may use when it is registered for
+	// none in particular.
+	Grants []oauth.GrantType
 	// RefreshFor lists the grants that get a refresh token.
 	RefreshFor []oauth.GrantType
 	Rotate     bool          // a refresh gives a new refresh token
@@ -94,6 +113,7 @@ type Profile struct {
 	Rolling time.Duration
 
 	// Stateless: an access token without refresh token is kept nowhere; revoking
-	// one puts its id on the deny list until it ends. Only with JWT.
+	// one puts its id on the deny list until it ends. Only with JWT, whose claims must
+	// name the client as client_id.
 	Stateless bool
 }

@@ -1,0 +1,189 @@
+package dialect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"jeton/internal/audit"
+	"jeton/internal/mfa"
+	"jeton/internal/oauth"
+	"jeton/internal/wire"
+)
+
+// Writer keeps audit records that no change of state carried (audit.Log).
+type Writer interface {
+	// Add queues a record; an error means it cannot be kept, and then the answer is no.
+	Add(r *audit.Record) error
+}
+
+// Front serves requests through a Router: it opens the audit record, finds the
+// route, words errors, writes the one answer and closes the record.
+type Front struct {
+	Router *Router
+	Audit  Writer
+	Now    func() time.Time
+	// Open fills a Request: organization, base URL, address. An error is answered in
+	// the first dialect's words.
+	Open func(*http.Request) (*Request, error)
+	// Serves says whether a dialect answers this request (switched on, bound to this
+	// host), and the path it sees then.
+	Serves func(r *Request, d *Dialect) bool
+	// Log gets our own faults; Secret values never reach it.
+	Log func(ctx context.Context, msg string, args ...any)
+}
+
+// ServeHTTP implements http.Handler.
+func (f *Front) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
+	now := f.Now()
+	rec := &audit.Record{ID: audit.NewID(now), At: now}
+	hr = hr.WithContext(audit.With(hr.Context(), rec))
+	r, err := f.Open(hr)
+	if err != nil {
+		at := found{dialect: f.Router.fallback}
+		f.finish(w, &Request{Request: hr}, rec, at, Reply{}, err)
+		return
+	}
+	r.Request = hr
+	rec.Addr = r.Addr
+	if r.Org != nil {
+		rec.Org = r.Org.ID
+	}
+	at := f.Router.find(hr.Method, r.Rest, func(d *Dialect) bool { return f.Serves(r, d) })
+	r.vars = at.vars
+	rec.Dialect = at.dialect.Name
+	var reply Reply
+	switch {
+	case at.route != nil:
+		rec.Route = hr.Method + " " + at.route.Pattern
+		reply, err = f.call(at.route, r)
+	case at.allow != nil:
+		err = &oauth.Error{Code: oauth.MethodNotAllowed, Description: oauth.MethodNotAllowed.Text(), Allow: at.allow}
+	default:
+		err = oauth.Refuse(oauth.NotFound, "")
+	}
+	f.finish(w, r, rec, at, reply, err)
+}
+
+// call runs a handler; a panic in it is our fault and is answered as one.
+func (f *Front) call(route *Route, r *Request) (reply Reply, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			reply, err = Reply{}, fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return route.Handler(r)
+}
+
+// finish closes the record and writes the answer. A success whose record cannot be
+// kept is not a success.
+func (f *Front) finish(w http.ResponseWriter, r *Request, rec *audit.Record, at found, reply Reply, err error) {
+	if err == nil && rec.Event != "" && !rec.Stored() {
+		rec.Outcome = audit.OK
+		if err = f.Audit.Add(rec); err != nil {
+			err = oauth.Refuse(oauth.Unavailable, "").Because(err)
+		}
+	}
+	if err != nil {
+		reply = f.refuse(r, rec, at, err)
+	}
+	f.write(w, r, reply)
+}
+
+// refuse words an error and records it under an id of its own when the record of a
+// change is already kept.
+func (f *Front) refuse(r *Request, rec *audit.Record, at found, err error) Reply {
+	e := oauth.AsRefusal(err)
+	challenge, _ := errors.AsType[*mfa.Challenge](err)
+	if rec.Stored() { // the change happened, the answer failed
+		rec = &audit.Record{ID: audit.NewID(rec.At), At: rec.At, Org: rec.Org, Dialect: rec.Dialect, Route: rec.Route, Addr: rec.Addr, Event: rec.Event, Client: rec.Client, User: rec.User}
+	}
+	reply := at.dialect.Words(Refusal{
+		Code: e.Code, Description: e.Description, Param: e.Param, RetryAfter: int((e.RetryAfter + time.Second - 1) / time.Second),
+		Allow: e.Allow, Challenge: challenge, Voice: at.voice, Method: r.Method, Path: r.Rest, ID: rec.ID.String(), Secure: r.Secure,
+	})
+	rec.Code, rec.Shown, rec.Status = string(e.Code), e.Description, reply.Status
+	switch {
+	case challenge != nil:
+		rec.Outcome = audit.Challenge
+	case e.Code == oauth.ServerError:
+		rec.Outcome, rec.Cause = audit.Failed, audit.Clean(fmt.Sprint(errors.Unwrap(e)))
+		f.Log(r.Context(), "request failed", "id", rec.ID.String(), "route", rec.Route, "error", errors.Unwrap(e))
+	default:
+		rec.Outcome = audit.Refused
+		if cause := errors.Unwrap(e); cause != nil {
+			rec.Cause = audit.Clean(cause.Error())
+		}
+	}
+	if rec.Event == "" {
+		rec.Event = "request"
+	}
+	if rec.Route == "" {
+		rec.Route = r.Method + " " + audit.Clean(r.Rest)
+	}
+	_ = f.Audit.Add(rec) // a refusal stays a refusal when its record is dropped
+	reply = reply.With("Jeton-Error-Id", rec.ID.String())
+	if e.RetryAfter > 0 && reply.Header.Get("Retry-After") == "" {
+		reply.Header.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
+	}
+	if e.Code == oauth.MethodNotAllowed && reply.Header.Get("Allow") == "" {
+		reply.Header.Set("Allow", strings.Join(e.Allow, ", "))
+	}
+	return reply
+}
+
+// write is the one place an answer leaves.
+func (f *Front) write(w http.ResponseWriter, r *Request, reply Reply) {
+	h := w.Header()
+	for k, v := range reply.Header {
+		h[k] = v
+	}
+	if reply.Cache != "" {
+		h.Set("Cache-Control", reply.Cache)
+	} else {
+		h.Set("Cache-Control", "no-store")
+		h.Set("Pragma", "no-cache")
+	}
+	h.Set("X-Content-Type-Options", "nosniff")
+	if reply.ETag != "" {
+		h.Set("ETag", reply.ETag)
+		if strings.Contains(r.Header.Get("If-None-Match"), reply.ETag) {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+	}
+	var body []byte
+	switch b := reply.Body.(type) {
+	case nil:
+	case []byte:
+		body = b
+	default:
+		var err error
+		if body, err = wire.JSONText(b); err != nil {
+			f.Log(r.Context(), "answer could not be written", "error", err)
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		if reply.ContentType == "" {
+			reply.ContentType = "application/json"
+		}
+		if reply.Newline {
+			body = append(body, '\n')
+		}
+	}
+	if reply.ContentType != "" {
+		h.Set("Content-Type", reply.ContentType)
+	} else {
+		h["Content-Type"] = nil // none, and no guessing
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(reply.Status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(body)
+	}
+}

@@ -1,0 +1,134 @@
+package policy
+
+import (
+	"slices"
+	"time"
+
+	"jeton/internal/client"
+	"jeton/internal/oauth"
+)
+
+// Ask is what a token request asks for beside its proof.
+type Ask struct {
+	Grant    oauth.GrantType
+	Scope    oauth.Scope // asked scope; empty = none was asked
+	Resource []string    // resource indicators (RFC 8707)
+}
+
+// Decision is what the token will be.
+type Decision struct {
+	Scope    oauth.Scope // of the access token
+	Family   oauth.Scope // of the grant as a whole; Scope lies within it
+	Audience []string
+	Access   time.Duration // life of the access token, 0 = never ends
+	Idle     time.Duration // life of an unused refresh token, 0 = no end of its own
+	Life     time.Duration // absolute life of the family, 0 = none
+	Refresh  bool          // a refresh token is given
+}
+
+// MayUse refuses a grant type the client is not registered for (RFC 6749 §5.2).
+func MayUse(p Profile, c *client.Client, g oauth.GrantType) error {
+	if !may(p, c, g) {
+		return oauth.Refuse(oauth.UnauthorizedClient, "")
+	}
+	return nil
+}
+
+func may(p Profile, c *client.Client, g oauth.GrantType) bool {
+	return c.May(g) || (len(c.Grants) == 0 && slices.Contains(p.Grants, g))
+}
+
+// Decide settles scope, audience and lives. The result never goes beyond what was
+// asked, what the client may have, or what an earlier grant allowed.
+func Decide(p Profile, c *client.Client, proof oauth.Proof, ask Ask) (Decision, error) {
+	var d Decision
+	var err error
+	d.Refresh = proof.Family != nil || // a refresh is answered with one again
+		slices.Contains(p.RefreshFor, ask.Grant) && may(p, c, oauth.GrantRefreshToken)
+	if d.Family, d.Scope, err = scopes(p, c, proof, ask.Scope); err != nil {
+		return Decision{}, err
+	}
+	if d.Audience, err = audience(c, proof, ask.Resource); err != nil {
+		return Decision{}, err
+	}
+	d.Access = life(c.AccessLife, p.AccessLife, p.Never)
+	d.Idle = life(c.RefreshLife, p.RefreshLife, p.Never)
+	d.Life = p.FamilyLife
+	if d.Access == 0 || (d.Refresh && d.Idle == 0) {
+		d.Life = 0 // something in the family never ends, so the family does not either
+	}
+	if d.Life != 0 && d.Access > d.Life {
+		d.Life = d.Access
+	}
+	if !d.Refresh {
+		d.Life = d.Access
+	}
+	return d, nil
+}
+
+// life is the registered life in seconds, or the dialect's own. Zero means "never
+// ends" only where the dialect has that.
+func life(registered *int64, own time.Duration, never bool) time.Duration {
+	if registered == nil || (*registered == 0 && !never) {
+		return own
+	}
+	return time.Duration(*registered) * time.Second
+}
+
+func scopes(p Profile, c *client.Client, proof oauth.Proof, asked oauth.Scope) (family, granted oauth.Scope, err error) {
+	if proof.Bounded { // an earlier grant: at most what it gave (RFC 6749 §6)
+		if len(asked) == 0 {
+			return proof.Granted, proof.Granted, nil
+		}
+		if !asked.Within(proof.Granted) {
+			return nil, nil, oauth.Refuse(oauth.InvalidScope, "the scope goes beyond what was granted")
+		}
+		return proof.Granted, asked, nil
+	}
+	if p.Scopes != nil {
+		granted, err = p.Scopes(c, proof.Subject, asked)
+		return granted, granted, err
+	}
+	granted, err = StandardScopes(c, asked)
+	return granted, granted, err
+}
+
+// StandardScopes is the standard rule (RFC 6749 §3.3): what was asked must lie
+// within what the client may have; asking nothing gives its default.
+func StandardScopes(c *client.Client, asked oauth.Scope) (oauth.Scope, error) {
+	if len(asked) == 0 {
+		if len(c.DefaultScope) > 0 {
+			return c.DefaultScope, nil
+		}
+		return c.Scopes, nil
+	}
+	if !asked.Within(c.Scopes) {
+		return nil, oauth.Refuse(oauth.InvalidScope, "the client may not ask for this scope")
+	}
+	return asked, nil
+}
+
+// audience picks the audience of the access token (RFC 8707 §2): the resources
+// asked for, each of which the client must be registered for and an earlier grant
+// must have allowed; the client's first one when none was asked. An empty result
+// means the server itself.
+func audience(c *client.Client, proof oauth.Proof, asked []string) ([]string, error) {
+	for _, r := range asked {
+		if !slices.Contains(c.Audiences, r) || (proof.Bounded && !slices.Contains(proof.Audience, r)) {
+			return nil, oauth.Refuse(oauth.InvalidTarget, "")
+		}
+	}
+	switch {
+	case len(asked) > 0:
+		return asked, nil
+	case proof.Bounded:
+		return proof.Audience, nil
+	case len(c.Audiences) > 0:
+		return c.Audiences[:1], nil
+	}
+	return nil, nil
+}
+
+// Factor says whether a second factor is lacking. No client demands one yet; the
+// pipeline asks all the same, so that a grant can never go round it.
+func Factor(*client.Client, oauth.Proof) (kind string, lacking bool) { return "", false }
