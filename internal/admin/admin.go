@@ -66,6 +66,9 @@ type Storage interface {
 	UpdateDoc(ctx context.Context, d *Doc) error
 	DeleteDoc(ctx context.Context, org, kind, id string) error
 
+	// Apply makes all changes in one transaction.
+	Apply(ctx context.Context, c Change) error
+
 	IsNotFound(err error) bool
 	IsExists(err error) bool
 	IsChanged(err error) bool
@@ -78,7 +81,7 @@ type Service struct {
 	Hasher  *hash.Hasher
 	Now     func() time.Time
 	// Reset forgets the failures counted against an account when its password is set.
-	Reset func(account string)
+	Reset func(ctx context.Context, account string) error
 }
 
 // maxTries bounds how often a change is tried again when somebody else was faster.
@@ -229,10 +232,10 @@ func (s *Service) SetPasswordHash(ctx context.Context, org string, id int64, enc
 		u.Password = encoded
 		return nil
 	})
-	if err == nil && s.Reset != nil {
-		s.Reset(identity.AccountKey(org, u.Realm, u.Canon))
+	if err != nil || s.Reset == nil {
+		return err
 	}
-	return err
+	return s.Reset(ctx, identity.AccountKey(org, u.Realm, u.Canon))
 }
 
 // RevokeUser ends every token issued to the user so far.
@@ -353,7 +356,12 @@ func (s *Service) DeleteClient(ctx context.Context, org, id string) error {
 // NewSecret makes a client secret of 256 random bits and its kept form. prefix lets
 // secret scanners know it.
 func NewSecret(prefix string, now time.Time) (oauth.Secret, client.Secret) {
-	b := make([]byte, 32)
+	return NewLongSecret(prefix, 32, now)
+}
+
+// NewLongSecret is NewSecret with n random bytes, where a vendor's have a length.
+func NewLongSecret(prefix string, n int, now time.Time) (oauth.Secret, client.Secret) {
+	b := make([]byte, n)
 	_, _ = rand.Read(b) // never fails (crypto/rand)
 	text := prefix + base64.RawURLEncoding.EncodeToString(b)
 	return oauth.Secret(text), client.Secret{Hash: hash.Generated(text), Hint: text[len(text)-4:], Created: now.Unix()}

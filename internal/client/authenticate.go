@@ -35,7 +35,8 @@ type Hasher interface {
 // Throttle counts failures per client and source (ratelimit.Throttle).
 type Throttle interface {
 	Allow(account, addr string) (ok bool, wait time.Duration)
-	Failed(ctx context.Context, account, addr string)
+	Failed(ctx context.Context, account, addr string) error
+	Succeeded(ctx context.Context, account, addr string) error
 }
 
 // Auth is what authentication needs beside the registry itself.
@@ -79,9 +80,14 @@ func (r *Registry) Authenticate(ctx context.Context, org, dialect string, cred C
 			return nil, err
 		}
 		if proven {
-			return c, nil
+			if cred.Method == None {
+				return c, nil
+			}
+			return c, r.auth.Throttle.Succeeded(ctx, account, "")
 		}
-		r.auth.Throttle.Failed(ctx, account, "")
+		if err := r.auth.Throttle.Failed(ctx, account, ""); err != nil {
+			return nil, err
+		}
 	}
 	if r.current.Load().slow[org] { // one failure costs what any other does
 		if err := r.auth.Hasher.Waste(ctx, cred.Secret); err != nil {

@@ -26,6 +26,7 @@ type name struct{ org, id string }
 type snapshot struct {
 	revision int64
 	orgs     map[string]*Org
+	numbers  map[int64]*Org
 	hosts    map[string]*Org
 	prefixes []prefix
 	fallback *Org
@@ -65,7 +66,7 @@ func (r *Registry) Load(ctx context.Context) error {
 	}
 	s := &snapshot{
 		revision: revision,
-		orgs:     make(map[string]*Org, len(orgs)), hosts: map[string]*Org{},
+		orgs:     make(map[string]*Org, len(orgs)), numbers: make(map[int64]*Org, len(orgs)), hosts: map[string]*Org{},
 		clients: make(map[name]*Client, len(clients)), byID: make(map[string][]*Client, len(clients)),
 		slow: map[string]bool{},
 	}
@@ -88,6 +89,9 @@ func (r *Registry) Load(ctx context.Context) error {
 
 func (s *snapshot) addOrg(o *Org) {
 	s.orgs[o.ID] = o
+	if o.Number != 0 {
+		s.numbers[o.Number] = o
+	}
 	for _, h := range o.Hosts {
 		s.hosts[strings.ToLower(h)] = o
 	}
@@ -158,6 +162,12 @@ func (r *Registry) Clients(org string) []*Client {
 // Org finds an organization by its id.
 func (r *Registry) Org(id string) (*Org, bool) {
 	o, ok := r.current.Load().orgs[id]
+	return o, ok
+}
+
+// OrgByNumber finds an organization by the number vendors' objects carry.
+func (r *Registry) OrgByNumber(n int64) (*Org, bool) {
+	o, ok := r.current.Load().numbers[n]
 	return o, ok
 }
 

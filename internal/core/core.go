@@ -39,7 +39,7 @@ type Core struct {
 // Keys is what faces need of the signing keys.
 type Keys interface {
 	Signing(ctx context.Context, org, purpose string, alg jose.Alg) (*jose.Key, error)
-	JWKS(ctx context.Context, org, style string, purposes ...string) (body []byte, etag string, err error)
+	JWKS(ctx context.Context, org string, style jose.Style, purposes ...string) (body []byte, etag string, err error)
 }
 
 // Vault seals what must be readable again.

@@ -102,6 +102,8 @@ type Route struct {
 	Handler Handler
 	Voice   string
 	Fold    bool // path letters match in any case
+	// When, if not nil, says which requests the route exists for; all others do not see it.
+	When    func(*Request) bool
 	dialect *Dialect
 }
 
@@ -110,17 +112,22 @@ type Mux struct {
 	dialect *Dialect
 	voice   string
 	fold    bool
+	when    func(*Request) bool
 	routes  *[]*Route
 }
 
 // Handle adds a route. The pattern answers with and without a trailing slash and
 // never redirects: a redirected POST loses its body in most HTTP libraries.
 func (m *Mux) Handle(method, pattern string, h Handler) {
-	*m.routes = append(*m.routes, &Route{method, pattern, h, m.voice, m.fold, m.dialect})
+	*m.routes = append(*m.routes, &Route{method, pattern, h, m.voice, m.fold, m.when, m.dialect})
 }
 
 // Voice returns the mux for routes that word refusals in voice v.
 func (m *Mux) Voice(v string) *Mux { n := *m; n.voice = v; return &n }
+
+// When returns the mux for routes that exist only for requests that cond accepts:
+// for a path that belongs to somebody else otherwise.
+func (m *Mux) When(cond func(*Request) bool) *Mux { n := *m; n.when = cond; return &n }
 
 // Fold returns the mux for routes whose path matches in any case.
 func (m *Mux) Fold() *Mux { n := *m; n.fold = true; return &n }

@@ -18,8 +18,11 @@ type Request struct {
 	Base   string // external base URL of the organization, no trailing slash: scheme, host, prefix
 	Addr   string // address of the client, behind listed proxies the one they tell
 	Secure bool   // the client came by https
+	Bound  bool   // host or path prefix named the organization
+	Only   string // the dialect whose path prefix was used, "" = none
 	Rest   string // path without the organization's and the dialect's prefix
 	vars   []variable
+	voice  *string
 	body   []byte
 	read   bool
 	err    error
@@ -36,6 +39,10 @@ func (r *Request) Var(name string) string {
 	}
 	return ""
 }
+
+// Speak has the dialect word a refusal of this request in voice v instead of the
+// route's: where an organization's setting decides the wording.
+func (r *Request) Speak(v string) { r.voice = &v }
 
 // Audit is the request's record.
 func (r *Request) Audit() *audit.Record { return audit.From(r.Context()) }

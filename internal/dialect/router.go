@@ -71,9 +71,12 @@ func (r *Router) add(route *Route) {
 
 func join(routes []*Route, add *Route) []*Route {
 	for _, old := range routes {
-		if old.Method == add.Method {
+		if old.Method == add.Method && old.When == nil && add.When == nil {
 			panic("dialect: two routes for " + add.Method + " " + add.Pattern)
 		}
+	}
+	if add.When != nil { // asked before the one that is always there
+		return append([]*Route{add}, routes...)
 	}
 	return append(routes, add)
 }
@@ -87,13 +90,13 @@ type found struct {
 	voice   string
 }
 
-// find looks a request up. serves says whether a dialect is to be considered.
-func (r *Router) find(method, escaped string, serves func(*Dialect) bool) found {
+// find looks a request up. serves says whether a route is to be considered.
+func (r *Router) find(method, escaped string, serves func(*Route) bool) found {
 	path := strings.TrimSuffix(escaped, "/")
 	routes, vars := r.match(path, serves)
 	var allow []string
 	for _, route := range routes {
-		if !serves(route.dialect) {
+		if !serves(route) {
 			continue
 		}
 		if route.Method == "" || route.Method == method || (route.Method == http.MethodGet && method == http.MethodHead) {
@@ -105,12 +108,12 @@ func (r *Router) find(method, escaped string, serves func(*Dialect) bool) found 
 		}
 	}
 	if len(allow) > 0 {
-		i := slices.IndexFunc(routes, func(x *Route) bool { return serves(x.dialect) })
+		i := slices.IndexFunc(routes, serves)
 		slices.Sort(allow)
 		return found{allow: allow, dialect: routes[i].dialect, voice: routes[i].Voice}
 	}
 	for _, o := range r.owners {
-		if rest, ok := strings.CutPrefix(escaped, o.prefix); ok && (rest == "" || rest[0] == '/' || strings.HasSuffix(o.prefix, "/")) && serves(o.dialect) {
+		if rest, ok := strings.CutPrefix(escaped, o.prefix); ok && (rest == "" || rest[0] == '/' || strings.HasSuffix(o.prefix, "/")) && serves(&Route{dialect: o.dialect}) {
 			voice := ""
 			if len(o.dialect.Voices) > 0 {
 				voice = o.dialect.Voices[0]
@@ -121,9 +124,9 @@ func (r *Router) find(method, escaped string, serves func(*Dialect) bool) found 
 	return found{dialect: r.fallback}
 }
 
-func (r *Router) match(path string, serves func(*Dialect) bool) ([]*Route, []variable) {
+func (r *Router) match(path string, serves func(*Route) bool) ([]*Route, []variable) {
 	usable := func(routes []*Route) bool {
-		return slices.ContainsFunc(routes, func(x *Route) bool { return serves(x.dialect) })
+		return slices.ContainsFunc(routes, serves)
 	}
 	if !strings.Contains(path, "%") {
 		if routes := r.static[path]; usable(routes) {

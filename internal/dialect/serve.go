@@ -54,7 +54,9 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	if r.Org != nil {
 		rec.Org = r.Org.ID
 	}
-	at := f.Router.find(hr.Method, r.Rest, func(d *Dialect) bool { return f.Serves(r, d) })
+	at := f.Router.find(hr.Method, r.Rest, func(x *Route) bool {
+		return f.Serves(r, x.dialect) && (x.When == nil || x.When(r))
+	})
 	r.vars = at.vars
 	rec.Dialect = at.dialect.Name
 	var reply Reply
@@ -100,6 +102,9 @@ func (f *Front) finish(w http.ResponseWriter, r *Request, rec *audit.Record, at 
 func (f *Front) refuse(r *Request, rec *audit.Record, at found, err error) Reply {
 	e := oauth.AsRefusal(err)
 	challenge, _ := errors.AsType[*mfa.Challenge](err)
+	if r.voice != nil {
+		at.voice = *r.voice
+	}
 	if rec.Stored() { // the change happened, the answer failed
 		rec = &audit.Record{ID: audit.NewID(rec.At), At: rec.At, Org: rec.Org, Dialect: rec.Dialect, Route: rec.Route, Addr: rec.Addr, Event: rec.Event, Client: rec.Client, User: rec.User}
 	}

@@ -24,9 +24,12 @@ type Request struct {
 	Client  client.Credentials
 	// Own says the dialect's clients send no client id: it speaks for one registered
 	// client of its own, found by the dialect's name.
-	Own   bool
-	Grant Grant
-	Scope oauth.Scope // asked scope
+	Own bool
+	// ByToken says that a refresh request comes without a client: the refresh token
+	// alone says whose it is.
+	ByToken bool
+	Grant   Grant
+	Scope   oauth.Scope // asked scope
 	// Resource lists resource indicators (RFC 8707).
 	Resource []string
 	Issuer   string // as tokens of this dialect word it
@@ -51,6 +54,7 @@ type Grant interface {
 type Clients interface {
 	Authenticate(ctx context.Context, org, dialect string, cred client.Credentials) (*client.Client, error)
 	Own(org, dialect string) (*client.Client, bool)
+	Client(org, id string) (*client.Client, bool)
 	SignedBy(keys []client.Key, t *Token) (client.Key, bool)
 }
 
@@ -123,6 +127,9 @@ func (x *Exchange) Token(ctx context.Context, r *Request) (oauth.Tokens, error) 
 }
 
 func (x *Exchange) client(ctx context.Context, r *Request) (*client.Client, error) {
+	if g, ok := r.Grant.(*Refresh); ok && r.ByToken {
+		return x.holder(ctx, r, g.Token)
+	}
 	if !r.Own {
 		cred := r.Client
 		cred.Addr = r.Addr
@@ -132,6 +139,26 @@ func (x *Exchange) client(ctx context.Context, r *Request) (*client.Client, erro
 	if !ok {
 		audit.From(ctx).Fail("client", "one enabled client of dialect "+r.Dialect, "none, or several", "jeton client create "+r.Dialect+" --kind "+r.Dialect)
 		return nil, oauth.Refuse(oauth.UnauthorizedClient, "")
+	}
+	audit.From(ctx).SetClient(c.ID)
+	return c, nil
+}
+
+// holder finds the client a refresh token was made for. Whether the token may be
+// used is the grant's to prove.
+func (x *Exchange) holder(ctx context.Context, r *Request, token string) (*client.Client, error) {
+	profile, ok := x.Mint.Profile(r.Dialect)
+	if !ok {
+		return nil, oauth.Refuse(oauth.UnsupportedGrantType, "")
+	}
+	id, err := x.Mint.RefreshClient(ctx, profile, r.Org.ID, token)
+	if err != nil {
+		return nil, err
+	}
+	c, ok := x.Clients.Client(r.Org.ID, id)
+	if id == "" || !ok || c.Dialect != r.Dialect {
+		audit.From(ctx).Fail("refresh token", "one made for a client of dialect "+r.Dialect, "another, or unknown", "sign in again")
+		return nil, oauth.Refuse(oauth.BadRefreshToken, "")
 	}
 	audit.From(ctx).SetClient(c.ID)
 	return c, nil

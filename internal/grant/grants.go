@@ -1,6 +1,7 @@
 package grant
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -39,6 +40,7 @@ func (ClientCredentials) prove(ctx context.Context, x *Exchange, _ *Request, c *
 type Password struct {
 	Realm    string // "" = the client's, or the organization's default
 	Name     string
+	Mail     bool // Name may also be the user's e-mail address
 	Password oauth.Secret
 }
 
@@ -46,15 +48,9 @@ type Password struct {
 func (Password) Type() oauth.GrantType { return oauth.GrantPassword }
 
 func (g Password) prove(ctx context.Context, x *Exchange, r *Request, c *client.Client, _ policy.Profile) (oauth.Proof, error) {
-	realm := g.Realm
-	if realm == "" {
-		realm = c.Realm
-	}
-	if realm == "" {
-		realm = r.Org.DefaultRealm()
-	}
 	u, err := x.Users.Verify(ctx, identity.Attempt{
-		Org: r.Org.ID, Realm: realm, Name: g.Name, Password: g.Password, Addr: r.Addr, Dialect: r.Dialect,
+		Org: r.Org.ID, Realm: g.Realm, DefaultRealm: cmp.Or(c.Realm, r.Org.DefaultRealm()),
+		Name: g.Name, Mail: g.Mail, Password: g.Password, Addr: r.Addr, Dialect: r.Dialect,
 	})
 	if err != nil {
 		return oauth.Proof{}, err

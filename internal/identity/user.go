@@ -1,7 +1,7 @@
 // Package identity owns users: their names in one canonical form, their
 // passwords and keys, and the question whether a password is theirs. The grants
-// call Directory.Verify and the look-ups; administration calls Canonical and
-// Hash. It never decides what a user may do.
+// call Directory.Verify and the look-ups; administration calls Canonical,
+// CanonicalMail and CheckPassword. It never decides what a user may do.
 package identity
 
 import (

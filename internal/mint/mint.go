@@ -68,7 +68,8 @@ type Storage interface {
 	Rotate(ctx context.Context, r Rotation) (*oauth.Family, error)
 	RevokeFamily(ctx context.Context, org string, id int64, nowMilli int64) (bool, error)
 	Touch(ctx context.Context, id, generation, used int64) error
-	Mark(ctx context.Context, key []byte, expires int64) (first bool, err error)
+	// Deny notes a revoked token nothing is stored of, until expires (unix seconds).
+	Deny(ctx context.Context, key []byte, expires int64) (first bool, err error)
 	StatelessState(ctx context.Context, key []byte, org string, user int64, now int64) (denied bool, u *identity.User, err error)
 	// ErrNotFound and ErrExists tell the store's two answers apart.
 	IsNotFound(err error) bool
@@ -88,8 +89,9 @@ type Mint struct {
 	keys     Keys
 	clients  *client.Registry
 	profiles map[string]policy.Profile
-	kidless  []string     // purposes whose tokens name no key (HS256)
-	lengths  map[int]bool // lengths of short tokens
+	kidless  []string            // purposes whose tokens name no key (HS256)
+	lengths  map[int]bool        // lengths of short tokens
+	looks    []func(string) bool // of the spelled forms
 	seal     *sealer
 	now      func() time.Time
 	counter  atomic.Uint32
@@ -118,6 +120,9 @@ func New(o Options) (*Mint, error) {
 	}
 	for _, p := range o.Profiles {
 		m.profiles[p.Dialect] = p
+		if p.Special != nil {
+			m.looks = append(m.looks, p.Special.Looks)
+		}
 		for _, f := range []policy.Form{p.Access, p.Refresh} {
 			switch {
 			case f.Kind == policy.Short:
@@ -150,6 +155,9 @@ type Order struct {
 // access is the form of the client's access tokens: its own choice where the
 // dialect leaves one, else the dialect's.
 func (o Order) access() policy.Form {
+	if special := o.Profile.Special; special != nil && o.Profile.SpecialFor(o.Decision.Scope) {
+		return *special
+	}
 	f := o.Profile.Access
 	if o.Client.AccessFormat == client.Opaque && f.Kind == policy.JWT && o.Profile.Opaque != nil {
 		return *o.Profile.Opaque
@@ -179,6 +187,16 @@ func (m *Mint) Issue(ctx context.Context, o Order) (oauth.Tokens, error) {
 			return oauth.Tokens{}, err
 		}
 		err := m.store.PutFamily(ctx, f, aliases)
+		if m.store.IsExists(err) && form.Kind == policy.Spelled {
+			if same, err := m.same(ctx, f, aliases); err != nil || same != 0 {
+				t.Family = same
+				return t, err
+			}
+			if o.Decision.Access > time.Minute { // its text is another's: one that ends a second sooner
+				o.Decision.Access -= time.Second
+				t = m.tokens(o, now)
+			}
+		}
 		if m.store.IsExists(err) {
 			continue // another node took this handle in the same hour: take the next
 		}
@@ -191,6 +209,24 @@ func (m *Mint) Issue(ctx context.Context, o Order) (oauth.Tokens, error) {
 }
 
 const maxHandles = 8
+
+// same finds the live family of the same client and user that has a spelled token
+// of this very text, 0 when there is none. Such a text has no random part, so two
+// requests of one second get one token.
+func (m *Mint) same(ctx context.Context, f *oauth.Family, aliases []Alias) (int64, error) {
+	s, _, err := m.store.FamilyByAlias(ctx, aliases[0].Hash)
+	if m.store.IsNotFound(err) {
+		return 0, nil // the handle was taken, not the text
+	}
+	if err != nil {
+		return 0, fmt.Errorf("mint: look up the same token: %w", err)
+	}
+	old := &s.Family
+	if old.Org != f.Org || old.Client != f.Client || old.User != f.User || old.Revoked != 0 {
+		return 0, nil
+	}
+	return old.ID, nil
+}
 
 func (m *Mint) tokens(o Order, now time.Time) oauth.Tokens {
 	t := oauth.Tokens{
@@ -247,6 +283,11 @@ func (m *Mint) spellTokens(ctx context.Context, o Order, form policy.Form, t *oa
 	case policy.Short:
 		t.Access = spell(form, m.seal.next(accessToken, f.ID, f.Generation, access))
 		*aliases = append(*aliases, Alias{digest([]byte(t.Access)), f.ID, f.Generation, AliasAccess, unixSeconds(t.ExpiresAt)})
+	case policy.Spelled:
+		if err := m.spellSpecial(ctx, o, form, t, x, now); err != nil {
+			return err
+		}
+		*aliases = append(*aliases, Alias{digest([]byte(t.Access)), f.ID, f.Generation, AliasAccess, unixSeconds(t.ExpiresAt)})
 	case policy.JWT:
 		t.AccessID = x.id
 		if err := m.signAccess(ctx, o, form, t, x, now); err != nil {
@@ -296,12 +337,7 @@ func (m *Mint) sign(ctx context.Context, o Order, form policy.Form, x facts, t o
 	if never {
 		expires = time.Time{}
 	}
-	claims := form.Claims(policy.Facts{
-		Issuer: o.Issuer, Subject: t.Subject, Client: o.Client.ID, Scope: t.Scope, Audience: t.Audience,
-		Now: now, Expires: expires, ID: x.id, Session: x.session, Secret: x.secret,
-		AMR: o.Proof.AMR, AuthTime: unixSeconds(o.Proof.AuthTime), Note: o.Proof.Note,
-		Confirm: o.Confirm, Org: o.Org,
-	})
+	claims := form.Claims(o.facts(x, t, expires, now))
 	header := key.Header(form.Typ)
 	if form.Header != nil {
 		header = form.Header(key, form.Typ)
@@ -311,6 +347,28 @@ func (m *Mint) sign(ctx context.Context, o Order, form policy.Form, x facts, t o
 		return "", fmt.Errorf("mint: sign: %w", err)
 	}
 	return signed, nil
+}
+
+// facts is all a claims function may know of the token t.
+func (o Order) facts(x facts, t oauth.Tokens, expires, now time.Time) policy.Facts {
+	return policy.Facts{
+		Issuer: o.Issuer, Subject: t.Subject, Client: o.Client.ID, Scope: t.Scope, Audience: t.Audience,
+		Now: now, Expires: expires, ID: x.id, Session: x.session, Secret: x.secret,
+		AMR: o.Proof.AMR, AuthTime: unixSeconds(o.Proof.AuthTime), Note: o.Proof.Note,
+		Confirm: o.Confirm, Org: o.Org,
+	}
+}
+
+// spellSpecial writes an access token of a Spelled form.
+func (m *Mint) spellSpecial(ctx context.Context, o Order, form policy.Form, t *oauth.Tokens, x facts, now time.Time) error {
+	key, err := m.keys.Signing(ctx, o.Client.Org, form.Purpose, form.Alg)
+	if err != nil {
+		return fmt.Errorf("mint: signing key: %w", err)
+	}
+	if t.Access, err = form.Spell(key, o.facts(x, *t, t.ExpiresAt, now)); err != nil {
+		return fmt.Errorf("mint: spell: %w", err)
+	}
+	return nil
 }
 
 // scopeMask notes which of the family's scopes an access token has; all ones when

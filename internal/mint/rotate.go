@@ -94,6 +94,17 @@ var (
 	ErrGone   = errors.New("what the refresh token stands on is gone: revoked, or its user or client is")
 )
 
+// RefreshClient says which client a refresh token was made for, "" when it is none
+// of this organization and dialect. It says nothing of whether the token may still
+// be used: OpenRefresh does. For dialects whose refresh requests name no client.
+func (m *Mint) RefreshClient(ctx context.Context, p policy.Profile, org, token string) (string, error) {
+	r, err := m.findRefresh(ctx, p, org, token)
+	if err != nil || r == nil || r.Family.Org != org || r.Family.Dialect != p.Dialect {
+		return "", err
+	}
+	return r.Family.Client, nil
+}
+
 // usable reports whether the secret is the current one, or the one before and
 // still within its grace.
 func (m *Mint) usable(f *oauth.Family, hash []byte, grace time.Duration, now time.Time) bool {
@@ -207,9 +218,10 @@ func (m *Mint) rotate(ctx context.Context, o Order, r *Refresh, t oauth.Tokens, 
 	f.Generation++
 	f.Expires, f.Idle = after(now, o.Decision.Access), after(now, o.Decision.Idle)
 	if f.Ends != 0 {
+		full := f.Expires
 		f.Expires, f.Idle = earlier(f.Expires, f.Ends), earlier(f.Idle, f.Ends)
-		if t.ExpiresAt = time.Unix(f.Expires, 0); f.Expires == 0 {
-			t.ExpiresAt = time.Time{}
+		if f.Expires != full { // otherwise the answer tells the whole life, not one second less
+			t.ExpiresAt = time.Unix(f.Expires, 0)
 		}
 	}
 	var aliases []Alias

@@ -15,6 +15,7 @@ type Code string
 const (
 	InvalidRequest       Code = "invalid_request"        // RFC 6749 §5.2: malformed, repeated or contradictory parameters
 	MissingParameter     Code = "missing_parameter"      // RFC 6749 §5.2: Error.Param names the one missing
+	UnknownParameter     Code = "unknown_parameter"      // Error.Param lists the names, joined by commas, where an endpoint refuses what it does not know
 	MissingGrantType     Code = "missing_grant_type"     // RFC 6749 §5.2
 	MalformedBody        Code = "malformed_body"         // the body is not what its content type says
 	InvalidClient        Code = "invalid_client"         // RFC 6749 §5.2
@@ -53,6 +54,7 @@ type row struct {
 var table = map[Code]row{
 	InvalidRequest:       {"invalid_request", "RFC 6749 §5.2", "the request is malformed"},
 	MissingParameter:     {"invalid_request", "RFC 6749 §5.2", "a required parameter is missing"},
+	UnknownParameter:     {"invalid_request", "RFC 6749 §5.2", "a parameter is not known here"},
 	MissingGrantType:     {"invalid_request", "RFC 6749 §5.2", "missing grant_type"},
 	MalformedBody:        {"invalid_request", "RFC 6749 §5.2", "the request body could not be read"},
 	InvalidClient:        {"invalid_client", "RFC 6749 §5.2", "client authentication failed"},

@@ -48,11 +48,14 @@ func Decide(p Profile, c *client.Client, proof oauth.Proof, ask Ask) (Decision, 
 	if d.Family, d.Scope, err = scopes(p, c, proof, ask.Scope); err != nil {
 		return Decision{}, err
 	}
-	if d.Audience, err = audience(c, proof, ask.Resource); err != nil {
+	if d.Audience, err = audience(p, c, proof, ask.Resource); err != nil {
 		return Decision{}, err
 	}
-	d.Access = life(c.AccessLife, p.AccessLife, p.Never)
+	d.Access = life(c.AccessLife, p.accessLife(d.Scope), p.Never)
 	d.Idle = life(c.RefreshLife, p.RefreshLife, p.Never)
+	if p.Never && d.Access == 0 && c.RefreshLife == nil {
+		d.Idle = 0 // what has no end is not ended by its refresh token's default
+	}
 	d.Life = p.FamilyLife
 	if d.Access == 0 || (d.Refresh && d.Idle == 0) {
 		d.Life = 0 // something in the family never ends, so the family does not either
@@ -64,6 +67,14 @@ func Decide(p Profile, c *client.Client, proof oauth.Proof, ask Ask) (Decision, 
 		d.Life = d.Access
 	}
 	return d, nil
+}
+
+// accessLife is the dialect's own life of an access token with this scope.
+func (p Profile) accessLife(s oauth.Scope) time.Duration {
+	if p.LifeFor != nil {
+		return p.LifeFor(s)
+	}
+	return p.AccessLife
 }
 
 // life is the registered life in seconds, or the dialect's own. Zero means "never
@@ -110,9 +121,9 @@ func StandardScopes(c *client.Client, asked oauth.Scope) (oauth.Scope, error) {
 
 // audience picks the audience of the access token (RFC 8707 §2): the resources
 // asked for, each of which the client must be registered for and an earlier grant
-// must have allowed; the client's first one when none was asked. An empty result
-// means the server itself.
-func audience(c *client.Client, proof oauth.Proof, asked []string) ([]string, error) {
+// must have allowed; the client's first one, or the dialect's, when none was asked.
+// An empty result means the server itself.
+func audience(p Profile, c *client.Client, proof oauth.Proof, asked []string) ([]string, error) {
 	for _, r := range asked {
 		if !slices.Contains(c.Audiences, r) || (proof.Bounded && !slices.Contains(proof.Audience, r)) {
 			return nil, oauth.Refuse(oauth.InvalidTarget, "")
@@ -125,6 +136,8 @@ func audience(c *client.Client, proof oauth.Proof, asked []string) ([]string, er
 		return proof.Audience, nil
 	case len(c.Audiences) > 0:
 		return c.Audiences[:1], nil
+	case p.Audience != "":
+		return []string{p.Audience}, nil
 	}
 	return nil, nil
 }

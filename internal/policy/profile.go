@@ -26,6 +26,9 @@ const (
 	Short
 	// JWT: signed claims. With a family behind it when the dialect refreshes or rolls.
 	JWT
+	// Spelled: a vendor's own signed text, written by Form.Spell. Found by its hash, so
+	// what a third party can check by itself is known here too.
+	Spelled
 )
 
 // Form is how one kind of token of a dialect is spelled. Short forms have Length
@@ -47,6 +50,11 @@ type Form struct {
 	// Handle reads back what the claims function wrote: Facts.ID or Facts.Session,
 	// and for a refresh JWT Facts.Secret. nil: claim jti.
 	Handle func(jose.Claims) (id, secret string)
+	// Spell writes the text of a Spelled form with the key of its purpose.
+	Spell func(*jose.Key, Facts) (string, error)
+	// Looks says whether a text may be of the Spelled form, so that most strangers'
+	// texts are refused before the database is asked.
+	Looks func(string) bool
 }
 
 // Alphabets of short tokens.
@@ -88,8 +96,14 @@ type Profile struct {
 	Access  Form
 	Refresh Form
 	Opaque  *Form // what a client set to opaque access tokens gets, where Access is a JWT; nil: no choice
+	// Special is the Spelled form of access tokens whose scope SpecialFor accepts,
+	// whatever the client's choice; nil: there is none.
+	Special    *Form
+	SpecialFor func(oauth.Scope) bool
 
-	AccessLife  time.Duration // default life of an access token
+	AccessLife time.Duration // default life of an access token
+	// LifeFor is that life where it depends on the granted scope; nil = AccessLife.
+	LifeFor     func(oauth.Scope) time.Duration
 	RefreshLife time.Duration // default: unused refresh tokens end after this; 0 = with the family
 	FamilyLife  time.Duration // absolute end of a refresh family; 0 = none
 	Never       bool          // a life of 0 means "never ends" (FortiAuthenticator)
@@ -108,9 +122,17 @@ type Profile struct {
 	KillAccess bool          // a refresh ends the access tokens before it
 	Grace      time.Duration // a repeat of the same refresh within this gets the same successor
 
+	// Audience is the audience of a token whose client names none; "" = the server
+	// itself.
+	Audience string
+
 	// Rolling: the access token ends this long after its last use (0 = it does not
-	// roll); AccessLife is then its absolute end.
+	// roll); AccessLife is then its absolute end. Each use moves the idle end of the
+	// refresh token beside it by as much.
 	Rolling time.Duration
+	// RollStep is how far apart two uses must be for the later one to be written
+	// down; the token may end this much too early. 0 = a twentieth of Rolling.
+	RollStep time.Duration
 
 	// Stateless: an access token without refresh token is kept nowhere; revoking
 	// one puts its id on the deny list until it ends. Only with JWT, whose claims must

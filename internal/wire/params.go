@@ -17,6 +17,21 @@ type Params struct{ list []param }
 
 type param struct{ name, value string }
 
+// repeatable is the one parameter that may stand several times: a resource
+// indicator (RFC 8707 §2). All gives its values.
+const repeatable = "resource"
+
+// All is every value of name, in order; more than one only for resource.
+func (p Params) All(name string) []string {
+	var out []string
+	for _, x := range p.list {
+		if x.name == name && x.value != "" {
+			out = append(out, x.value)
+		}
+	}
+	return out
+}
+
 // Form reads an application/x-www-form-urlencoded body. It refuses, with
 // InvalidRequest: more than MaxParams parameters, a name given twice (with the
 // same value too), an empty name or one over MaxName bytes, a bad percent escape,
@@ -45,7 +60,7 @@ func parse(s string, raw []string) (Params, error) {
 		if err != nil {
 			return Params{}, err
 		}
-		if p.Has(next.name) {
+		if p.Has(next.name) && next.name != repeatable {
 			return Params{}, repeated("parameter", next.name)
 		}
 		p.list = append(p.list, next)

@@ -9,6 +9,7 @@ import (
 
 	"jeton/internal/client"
 	"jeton/internal/dialect"
+	"jeton/internal/jose"
 	"jeton/internal/mint"
 	"jeton/internal/oauth"
 	"jeton/internal/wire"
@@ -241,7 +242,7 @@ func (f face) discovery(r *dialect.Request) (dialect.Reply, error) {
 }
 
 func (f face) jwks(r *dialect.Request) (dialect.Reply, error) {
-	body, etag, err := f.core.Keys.JWKS(r.Context(), r.Org.ID, "", purpose)
+	body, etag, err := f.core.Keys.JWKS(r.Context(), r.Org.ID, jose.KtyFirst, purpose)
 	if err != nil {
 		return dialect.Reply{}, err
 	}

@@ -1,0 +1,321 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"jeton/internal/identity"
+	"jeton/internal/oauth"
+)
+
+// FamilyState is a family and whom it stands on, both as of now.
+type FamilyState struct {
+	Family oauth.Family
+	User   *identity.User // nil when the client speaks for itself, or the user is gone
+}
+
+// Alias finds a family by the hash of a token that is too short to name it.
+type Alias struct {
+	Hash       []byte // SHA-256 of the token
+	Family     int64
+	Generation int64
+	Kind       int64
+	Expires    int64 // unix seconds, 0 = never
+}
+
+// Rotation is one conditional write: it happens only while the family's refresh
+// secret is still From and the family lives.
+type Rotation struct {
+	ID      int64
+	Org     string
+	Client  string
+	From    []byte // SHA-256 of the secret presented
+	To      []byte // SHA-256 of its successor; nil = the secret stays
+	Now     time.Time
+	Expires int64   // unix seconds: end of the new access token
+	Idle    int64   // unix seconds: end of the new refresh token unless used
+	Used    int64   // unix seconds; the old value moves to PrevUsed
+	Drop    []int64 // kinds whose aliases of earlier generations go
+	Add     []Alias // Family and Generation are filled in where they are 0
+}
+
+var familyNames = []string{
+	"id", "org", "dialect", "client", "user_id", "subject", "scope", "audience", "amr", "auth_time", "created",
+	"expires", "idle", "ends", "used", "prev_used", "generation", "secret", "previous", "rotated", "revoked",
+	"confirm", "note",
+}
+
+var userNames = []string{
+	"id", "org", "realm", "canon", "mail", "enabled", "expires", "password", "revoked_before", "version", "body",
+}
+
+// columns lists names, each behind prefix.
+func columns(prefix string, names []string) string {
+	return prefix + strings.Join(names, ", "+prefix)
+}
+
+// outerUser lists the columns of a user who may be missing.
+var outerUser = `COALESCE(u.id, 0), COALESCE(u.org, ''), COALESCE(u.realm, ''), COALESCE(u.canon, ''),
+ COALESCE(u.mail, ''), COALESCE(u.enabled, 0), COALESCE(u.expires, 0), COALESCE(u.password, ''),
+ COALESCE(u.revoked_before, 0), COALESCE(u.version, 0), COALESCE(u.body, '')`
+
+var (
+	putFamily = `INSERT INTO family (` + columns("", familyNames) + `)
+ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+ ON CONFLICT (id) DO NOTHING`
+
+	getFamily = `SELECT ` + columns("f.", familyNames) + `, ` + outerUser + ` FROM family f
+ LEFT JOIN users u ON u.id = f.user_id AND u.org = f.org WHERE f.id = $1`
+
+	getFamilyByAlias = `SELECT a.generation, a.kind, a.expires, ` + columns("f.", familyNames) + `, ` + outerUser + `
+ FROM alias a JOIN family f ON f.id = a.family
+ LEFT JOIN users u ON u.id = f.user_id AND u.org = f.org WHERE a.hash = $1`
+
+	rotate = `UPDATE family SET
+ secret = $1, previous = CASE WHEN secret = $1 THEN previous ELSE secret END, generation = generation + 1,
+ rotated = $2, idle = $3, expires = $4, prev_used = used, used = $5
+ WHERE id = $6 AND org = $7 AND client = $8 AND secret = $9 AND revoked = 0
+ AND (idle = 0 OR idle > $10) AND (ends = 0 OR ends > $10)
+ RETURNING ` + columns("", familyNames)
+
+	listFamilies = `SELECT ` + columns("", familyNames) + ` FROM family WHERE id > $1 AND org = $2
+ AND (CAST($3 AS BIGINT) = 0 OR user_id = $3)
+ AND (CAST($4 AS TEXT) = '' OR client = $4)
+ AND (CAST($5 AS TEXT) = '' OR dialect = $5)
+ AND (CAST($6 AS BIGINT) = 0 OR (revoked = 0 AND (ends = 0 OR ends > $7)))
+ ORDER BY id LIMIT $8`
+)
+
+const (
+	putAlias = `INSERT INTO alias (hash, family, generation, kind, expires) VALUES ($1, $2, $3, $4, $5)
+ ON CONFLICT (hash) DO NOTHING`
+	dropAliases  = `DELETE FROM alias WHERE family = $1 AND kind = $2 AND generation <= $3`
+	revokeFamily = `UPDATE family SET revoked = $1 WHERE id = $2 AND org = $3 AND revoked = 0`
+	// The refresh token beside a rolling token ends later by as much as the use is later.
+	touchFamily = `UPDATE family SET idle = CASE WHEN idle = 0 THEN 0 ELSE idle + $1 - used END, used = $1
+ WHERE id = $2 AND generation = $3 AND used < $1 AND revoked = 0`
+)
+
+// familyRow is a family as its row has it.
+type familyRow struct {
+	oauth.Family
+	scope, audience, amr string
+}
+
+func (r *familyRow) dest(to []any) []any {
+	return append(to, &r.ID, &r.Org, &r.Dialect, &r.Client, &r.User, &r.Subject, &r.scope, &r.audience, &r.amr,
+		&r.AuthTime, &r.Created, &r.Expires, &r.Idle, &r.Ends, &r.Used, &r.PrevUsed, &r.Generation, &r.Secret,
+		&r.Previous, &r.Rotated, &r.Revoked, &r.Confirm, &r.Note)
+}
+
+func (r *familyRow) family() oauth.Family {
+	f := r.Family
+	f.Scope, f.Audience, f.AMR = split(r.scope), split(r.audience), split(r.amr)
+	return f
+}
+
+func familyArgs(f *oauth.Family) ([]any, error) {
+	scope, err := join(f.Scope)
+	if err != nil {
+		return nil, err
+	}
+	audience, err := join(f.Audience)
+	if err != nil {
+		return nil, err
+	}
+	amr, err := join(f.AMR)
+	if err != nil {
+		return nil, err
+	}
+	return []any{
+		f.ID, f.Org, f.Dialect, f.Client, f.User, f.Subject, scope, audience, amr, f.AuthTime, f.Created, f.Expires,
+		f.Idle, f.Ends, f.Used, f.PrevUsed, f.Generation, blob(f.Secret), blob(f.Previous), f.Rotated, f.Revoked,
+		f.Confirm, f.Note,
+	}, nil
+}
+
+// join makes one text of values that hold no space.
+func join(values []string) (string, error) {
+	for _, v := range values {
+		if v == "" || strings.IndexByte(v, ' ') >= 0 {
+			return "", fmt.Errorf("%w: a value of a list is empty or holds a space", ErrText)
+		}
+	}
+	return strings.Join(values, " "), nil
+}
+
+func split(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, " ")
+}
+
+// PutFamily keeps a new family and the aliases it is found by. A family without a
+// handle is given one. ErrExists when the handle is taken: the caller makes
+// another, and another token with it.
+func (s *Store) PutFamily(ctx context.Context, f *oauth.Family, aliases []Alias) error {
+	if f.ID == 0 {
+		f.ID = NewHandle(f.Ends)
+	}
+	args, err := familyArgs(f)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, "put family", f.ID, func(t *tx) error {
+		n, err := t.exec(putFamily, args...)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrExists
+		}
+		return putAliases(t, f.ID, f.Generation, aliases)
+	})
+}
+
+func putAliases(t *tx, family, generation int64, aliases []Alias) error {
+	for _, a := range aliases {
+		if a.Family != 0 && a.Family != family {
+			return fmt.Errorf("alias of family %d among those of %d", a.Family, family)
+		}
+		g := a.Generation
+		if g == 0 {
+			g = generation
+		}
+		n, err := t.exec(putAlias, a.Hash, family, g, a.Kind, a.Expires)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrExists
+		}
+	}
+	return nil
+}
+
+// Family finds a family with the user it speaks for. ErrNotFound when there is
+// none; whether it is revoked or has ended is the caller's to see.
+func (s *Store) Family(ctx context.Context, id int64) (FamilyState, error) {
+	var state FamilyState
+	err := s.read(ctx, "family", func(t *tx) (err error) {
+		state, err = readState(t, getFamily, []any{id}, nil)
+		return err
+	})
+	return state, err
+}
+
+// FamilyByAlias finds a family by the hash of a short token, and the alias that
+// led there. ErrNotFound when there is none.
+func (s *Store) FamilyByAlias(ctx context.Context, hash []byte) (FamilyState, Alias, error) {
+	var state FamilyState
+	a := Alias{Hash: hash}
+	err := s.read(ctx, "family by alias", func(t *tx) (err error) {
+		state, err = readState(t, getFamilyByAlias, []any{hash}, []any{&a.Generation, &a.Kind, &a.Expires})
+		return err
+	})
+	if err != nil {
+		return FamilyState{}, Alias{}, err
+	}
+	a.Family = state.Family.ID
+	return state, a, nil
+}
+
+// readState scans dest, then a family, then its user.
+func readState(t *tx, query string, args, dest []any) (FamilyState, error) {
+	var f familyRow
+	var u userRow
+	if err := found(t.row(query, args, u.dest(f.dest(dest))...)); err != nil {
+		return FamilyState{}, err
+	}
+	user, err := u.user()
+	if err != nil {
+		return FamilyState{}, err
+	}
+	return FamilyState{Family: f.family(), User: user}, nil
+}
+
+// Rotate moves a family to its next generation and returns it as it is then.
+// ErrNotFound when From is no longer its secret, it is another client's, or it is
+// revoked or over. Of any number of callers with one secret one wins.
+func (s *Store) Rotate(ctx context.Context, r Rotation) (*oauth.Family, error) {
+	if len(r.From) == 0 {
+		return nil, ErrNotFound
+	}
+	to := r.To
+	if len(to) == 0 {
+		to = r.From
+	}
+	args := []any{to, r.Now.UnixMilli(), r.Idle, r.Expires, r.Used, r.ID, r.Org, r.Client, r.From, r.Now.Unix()}
+	var out oauth.Family
+	err := s.write(ctx, "rotate", r.ID, func(t *tx) error {
+		var row familyRow
+		if err := found(t.change(rotate, args, row.dest(nil)...)); err != nil {
+			return err
+		}
+		for _, kind := range r.Drop {
+			if _, err := t.exec(dropAliases, r.ID, kind, row.Generation-1); err != nil {
+				return err
+			}
+		}
+		out = row.family()
+		return putAliases(t, r.ID, row.Generation, r.Add)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+// RevokeFamily ends a family for good. It keeps the time of the first revocation
+// and reports whether this was it.
+func (s *Store) RevokeFamily(ctx context.Context, org string, id, nowMilli int64) (bool, error) {
+	var n int64
+	err := s.write(ctx, "revoke family", id, func(t *tx) (err error) {
+		n, err = t.exec(revokeFamily, max(nowMilli, 1), id, org)
+		return err
+	})
+	return n > 0 && err == nil, err
+}
+
+// Touch notes that a rolling token of this generation was used at used (unix
+// seconds). An older time, another generation or a revoked family change nothing.
+func (s *Store) Touch(ctx context.Context, id, generation, used int64) error {
+	return s.prepare(ctx, "touch", id, func(t *tx) error {
+		_, err := t.exec(touchFamily, used, id, generation)
+		return err
+	})
+}
+
+// FamilyFilter chooses families; an empty field asks for nothing.
+type FamilyFilter struct {
+	User            int64
+	Client, Dialect string
+	Live            bool // neither revoked nor ended
+}
+
+// ListFamilies gives families of an organization by handle, after the handle
+// after: those that end first come first. It may read many rows to find few.
+func (s *Store) ListFamilies(ctx context.Context, org string, f FamilyFilter, after int64, limit int) ([]oauth.Family, error) {
+	now := s.unix()
+	live := int64(0)
+	if f.Live { // what ended in an earlier hour is one range of keys
+		live, after = 1, max(after, hourOf(now)<<sequenceBits-1)
+	}
+	args := []any{after, org, f.User, f.Client, f.Dialect, live, now, bounded(limit)}
+	var out []oauth.Family
+	err := s.list(ctx, "list families", func(t *tx) error {
+		out = nil
+		return t.rows(listFamilies, args, func(scan func(...any) error) error {
+			var r familyRow
+			if err := scan(r.dest(nil)...); err != nil {
+				return err
+			}
+			out = append(out, r.family())
+			return nil
+		})
+	})
+	return out, err
+}

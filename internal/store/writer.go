@@ -1,0 +1,264 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"jeton/internal/audit"
+)
+
+// maxBatch is how many operations one transaction holds.
+const maxBatch = 256
+
+// maxTries is how often an operation runs when others are in its way.
+const maxTries = 4
+
+// Where an operation is on its way.
+const (
+	waiting int32 = iota
+	started
+	abandoned // by its caller; it never runs
+)
+
+// op is one verb's change on its way through a writer.
+type op struct {
+	run   func(*tx) error
+	event *event // nil: nothing to record
+	state atomic.Int32
+	done  chan error // one answer, after the commit
+
+	err     error
+	changed bool
+	after   []func()
+}
+
+// writer owns one connection's transactions. What is queued is committed in
+// groups: one sync to disk for all that waited during the last.
+type writer struct {
+	store *Store
+	pool  *pool
+	queue chan *op
+}
+
+func (s *Store) startWriter(p *pool, length int) {
+	w := &writer{store: s, pool: p, queue: make(chan *op, length)}
+	s.writers = append(s.writers, w)
+	s.running.Go(w.loop)
+}
+
+// write runs a change that the context's audit record describes: both are
+// committed or none. Operations of the same shard run in the order they came.
+func (s *Store) write(ctx context.Context, name string, shard int64, run func(*tx) error) error {
+	r := audit.From(ctx)
+	if r == nil || r.Stored() {
+		return s.submit(ctx, name, shard, nil, run)
+	}
+	e, err := s.newEvent(r)
+	if err != nil {
+		return s.fail(name, err)
+	}
+	return s.submit(ctx, name, shard, e, run)
+}
+
+// prepare runs a change that is only a step towards another: the audit record
+// stays with the request, which may yet be refused.
+func (s *Store) prepare(ctx context.Context, name string, shard int64, run func(*tx) error) error {
+	return s.submit(ctx, name, shard, nil, run)
+}
+
+func (s *Store) submit(ctx context.Context, name string, shard int64, e *event, run func(*tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return s.fail(name, err)
+	}
+	o := &op{run: run, event: e, done: make(chan error, 1)}
+	if err := s.enqueue(o, shard); err != nil {
+		return s.fail(name, err)
+	}
+	select {
+	case err := <-o.done:
+		return s.fail(name, err)
+	case <-ctx.Done():
+	}
+	if o.state.CompareAndSwap(waiting, abandoned) {
+		return s.fail(name, ctx.Err())
+	}
+	// It has begun: whether it happens is the database's to say, so wait.
+	return s.fail(name, <-o.done)
+}
+
+func (s *Store) enqueue(o *op, shard int64) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return unavailable(errClosed)
+	}
+	w := s.writers[uint64(shard)%uint64(len(s.writers))]
+	select {
+	case w.queue <- o:
+		return nil
+	default:
+		return unavailable(errQueue)
+	}
+}
+
+func (w *writer) loop() {
+	batch := make([]*op, 0, maxBatch)
+	for o := range w.queue {
+		batch = w.gather(append(batch[:0], o))
+		if len(batch) > 0 {
+			w.commit(batch)
+		}
+		clear(batch)
+	}
+}
+
+// gather adds what is queued already, without waiting for more, and leaves out
+// what its caller gave up.
+func (w *writer) gather(batch []*op) []*op {
+	for len(batch) < maxBatch {
+		select {
+		case o, ok := <-w.queue:
+			if !ok {
+				return claim(batch)
+			}
+			batch = append(batch, o)
+			continue
+		default:
+		}
+		break
+	}
+	return claim(batch)
+}
+
+func claim(batch []*op) []*op {
+	kept := batch[:0]
+	for _, o := range batch {
+		if o.state.CompareAndSwap(waiting, started) {
+			kept = append(kept, o)
+		}
+	}
+	return kept
+}
+
+// commit runs a batch in one transaction and, where that fails, each of its
+// operations in one of its own, so that none suffers for another.
+func (w *writer) commit(batch []*op) {
+	c := <-w.pool.free
+	defer w.pool.put(c)
+	if len(batch) > 1 && w.transact(c, batch) == nil {
+		answerAll(batch)
+		return
+	}
+	var down error
+	for _, o := range batch {
+		if down != nil { // no use in waiting for it once more for each
+			o.err = down
+		} else if err := w.alone(c, o); err != nil {
+			o.err = err
+			if c.c == nil && w.store.engine.unavailable(err) {
+				down = err
+			}
+		}
+		answerAll([]*op{o})
+	}
+}
+
+// alone runs one operation in a transaction of its own, again when others were in
+// its way. A key that is taken is the answer ErrExists.
+func (w *writer) alone(c *conn, o *op) error {
+	var err error
+	for try := range maxTries {
+		if try > 0 {
+			time.Sleep(time.Duration(try) * 5 * time.Millisecond)
+		}
+		err = w.transact(c, []*op{o})
+		if err == nil || !w.store.engine.again(err) {
+			break
+		}
+	}
+	if err != nil && w.store.engine.unique(err) {
+		return ErrExists
+	}
+	return err
+}
+
+// errPartly says that an operation refused after it had written.
+var errPartly = errors.New("store: operation left half")
+
+// transact runs the operations in one transaction. An error means that nothing of
+// it holds; the operations' own answers are in op.err.
+func (w *writer) transact(c *conn, batch []*op) error {
+	ctx, cancel := w.store.engine.limited()
+	defer cancel()
+	t := tx{conn: c, ctx: ctx}
+	if _, err := t.exec(w.store.engine.begin); err != nil {
+		return c.checked(err)
+	}
+	t.count = 0
+	err := w.runAll(&t, batch)
+	w.store.writes.Add(t.count)
+	if err == nil {
+		err = insertEvents(&t, batch)
+	}
+	if err == nil {
+		_, err = t.exec("COMMIT")
+	}
+	if err == nil {
+		settle(batch)
+		return nil
+	}
+	w.rollback(&t)
+	if errors.Is(err, errPartly) && len(batch) == 1 {
+		return nil // rolled back, and op.err says why
+	}
+	return err
+}
+
+func (w *writer) runAll(t *tx, batch []*op) error {
+	for _, o := range batch {
+		t.changed, t.after = 0, nil
+		o.err = o.run(t)
+		o.changed, o.after = t.changed > 0, t.after
+		switch {
+		case t.failed != nil:
+			return t.failed
+		case o.err != nil && o.changed:
+			return errPartly
+		}
+	}
+	return nil
+}
+
+// rollback ends the transaction; a connection on which that fails is of no use.
+func (w *writer) rollback(t *tx) {
+	if t.failed != nil && t.conn.engine.broken(t.failed) {
+		t.conn.drop()
+		return
+	}
+	if _, err := t.conn.c.ExecContext(t.ctx, "ROLLBACK"); err != nil {
+		t.conn.drop()
+	}
+}
+
+// settle does what was to be done once the changes hold.
+func settle(batch []*op) {
+	for _, o := range batch {
+		if o.err != nil {
+			continue
+		}
+		for _, f := range o.after {
+			f()
+		}
+		if o.event != nil && o.changed {
+			o.event.stored()
+		}
+	}
+}
+
+func answerAll(batch []*op) {
+	for _, o := range batch {
+		o.done <- o.err
+	}
+}
