@@ -68,6 +68,20 @@ func From(ctx context.Context) *Record {
 	return r
 }
 
+// Aside gives a context with a record of its own for a change that happens on the
+// way to a refusal: the change is recorded as what it is, and the refusal after it
+// keeps its own record with its checks.
+func Aside(ctx context.Context, event string) context.Context {
+	r := From(ctx)
+	if r == nil {
+		return ctx
+	}
+	return With(ctx, &Record{
+		ID: NewID(r.At), At: r.At, Org: r.Org, Event: event, Dialect: r.Dialect, Route: r.Route,
+		Addr: r.Addr, Client: r.Client, User: r.User, Actor: r.Actor, Grant: r.Grant, Object: r.Object,
+	})
+}
+
 // Name says what kind of event this is.
 func (r *Record) Name(event string) {
 	if r != nil {

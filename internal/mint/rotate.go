@@ -81,7 +81,7 @@ func (m *Mint) OpenRefresh(ctx context.Context, p policy.Profile, org, clientID,
 	}
 	if p.Rotate {
 		rec.Fail("refresh token reuse", "unused", "used before; the whole family is ended", nextRefresh)
-		if _, err := m.store.RevokeFamily(ctx, f.Org, f.ID, now.UnixMilli()); err != nil {
+		if _, err := m.store.RevokeFamily(audit.Aside(ctx, "family.revoke"), f.Org, f.ID, now.UnixMilli()); err != nil {
 			return nil, fmt.Errorf("mint: end the family of a used refresh token: %w", err)
 		}
 	}

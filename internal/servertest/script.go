@@ -90,7 +90,7 @@ func Run(t *testing.T, dir string, dialects ...*dialect.Dialect) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"http": cmdHTTP, "cmpjson": cmdCmpJSON, "cmpbody": cmdCmpBody, "empty": cmdEmpty,
 			"header": cmdHeader, "noheader": cmdNoHeader, "save": cmdSave, "clock": cmdClock,
-			"jwt": cmdJWT, "explain": cmdExplain, "assertion": cmdAssertion, "apply": cmdApply, "nolog": cmdNoLog,
+			"jwt": cmdJWT, "explain": cmdExplain, "assertion": cmdAssertion, "apply": cmdApply, "nolog": cmdNoLog, "equal": cmdEqual,
 		},
 	})
 }
@@ -409,5 +409,12 @@ func cmdNoLog(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(s.Audit.Flush(background()))
 	if strings.Contains(s.Logs.String(), args[0]) {
 		ts.Fatalf("the log holds %q", args[0])
+	}
+}
+
+// equal A B: two texts are the same; "! equal" that they differ.
+func cmdEqual(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 || (args[0] == args[1]) == neg {
+		ts.Fatalf("equal %q", args)
 	}
 }
