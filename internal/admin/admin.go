@@ -66,6 +66,9 @@ type Storage interface {
 	UpdateDoc(ctx context.Context, d *Doc) error
 	DeleteDoc(ctx context.Context, org, kind, id string) error
 
+	ListFamilies(ctx context.Context, org string, f FamilyFilter, after int64, limit int) ([]oauth.Family, error)
+	ListEvents(ctx context.Context, f EventFilter, before audit.ID, limit int) ([]*audit.Record, error)
+
 	// Apply makes all changes in one transaction.
 	Apply(ctx context.Context, c Change) error
 
@@ -82,6 +85,10 @@ type Service struct {
 	Now     func() time.Time
 	// Reset forgets the failures counted against an account when its password is set.
 	Reset func(ctx context.Context, account string) error
+	// Throttled says how many failures are counted against an account, and until when
+	// no attempt counts.
+	Throttled func(account string) (failures int, until time.Time)
+	Keys      Signing
 }
 
 // maxTries bounds how often a change is tried again when somebody else was faster.
@@ -201,7 +208,7 @@ func (s *Service) ChangeUser(ctx context.Context, org string, id int64, event st
 		}
 		now := s.Now()
 		if (before.Enabled && !u.Enabled) || before.Password != u.Password {
-			u.RevokedBefore = now.UnixMilli()
+			u.RevokedBefore = after(u.RevokedBefore, now)
 		}
 		u.Updated = now.Unix()
 		change(ctx, event, "user/"+u.Canon)
@@ -212,6 +219,10 @@ func (s *Service) ChangeUser(ctx context.Context, org string, id int64, event st
 	}
 	return nil, oauth.Refuse(oauth.Conflict, "the user was changed meanwhile; read it again")
 }
+
+// after is the stamp of a revocation now: always later than the one before, since
+// tokens are compared with it for equality.
+func after(before int64, now time.Time) int64 { return max(now.UnixMilli(), before+1) }
 
 // SetPassword gives a user a password; its tokens end.
 func (s *Service) SetPassword(ctx context.Context, org string, id int64, password oauth.Secret) error {
@@ -241,7 +252,7 @@ func (s *Service) SetPasswordHash(ctx context.Context, org string, id int64, enc
 // RevokeUser ends every token issued to the user so far.
 func (s *Service) RevokeUser(ctx context.Context, org string, id int64) error {
 	_, err := s.ChangeUser(ctx, org, id, "user.revoke", func(u *identity.User) error {
-		u.RevokedBefore = s.Now().UnixMilli()
+		u.RevokedBefore = after(u.RevokedBefore, s.Now())
 		return nil
 	})
 	return err
@@ -304,7 +315,7 @@ func (s *Service) ChangeClient(ctx context.Context, org, id, event string, edit 
 			return nil, err
 		}
 		if old.Enabled && !c.Enabled {
-			c.RevokedBefore = s.Now().UnixMilli()
+			c.RevokedBefore = after(c.RevokedBefore, s.Now())
 		}
 		c.Updated = s.Now().Unix()
 		change(ctx, event, "client/"+c.ID)
@@ -338,7 +349,7 @@ func clone(c *client.Client) *client.Client {
 // RevokeClient ends every token issued to the client so far.
 func (s *Service) RevokeClient(ctx context.Context, org, id string) error {
 	_, err := s.ChangeClient(ctx, org, id, "client.revoke", func(c *client.Client) error {
-		c.RevokedBefore = s.Now().UnixMilli()
+		c.RevokedBefore = after(c.RevokedBefore, s.Now())
 		return nil
 	})
 	return err
@@ -346,7 +357,16 @@ func (s *Service) RevokeClient(ctx context.Context, org, id string) error {
 
 // DeleteClient removes a client; its tokens die with it.
 func (s *Service) DeleteClient(ctx context.Context, org, id string) error {
+	c, ok := s.Clients.Client(org, id)
+	if !ok {
+		return oauth.Refuse(oauth.NotFound, "client not found")
+	}
 	change(ctx, "client.delete", "client/"+id)
+	// First what lists users for it: should this be interrupted, the client speaks
+	// for nobody, and never a later one of its id for them.
+	if err := s.dropListings(ctx, c); err != nil {
+		return err
+	}
 	if err := s.Store.DeleteClient(ctx, org, id); err != nil {
 		return s.refusal(err, "client")
 	}

@@ -142,6 +142,7 @@ func (a *applier) clients(ctx context.Context) error {
 		if err := checkKeys(want.Keys); err != nil {
 			return err
 		}
+		want.Keys = dated(want.Keys, have.Keys)
 		want.Created, want.Updated, want.Version, want.RevokedBefore = have.Created, have.Updated, have.Version, have.RevokedBefore
 		if !ok {
 			now := a.Now()
@@ -152,7 +153,7 @@ func (a *applier) clients(ctx context.Context) error {
 		}
 		if fields := differ(*have, want); len(fields) > 0 {
 			if have.Enabled && !want.Enabled {
-				want.RevokedBefore = a.Now().UnixMilli()
+				want.RevokedBefore = after(want.RevokedBefore, a.Now())
 			}
 			want.Updated = a.Now().Unix()
 			a.note("change", "client "+want.Org+"/"+want.ID, fields...)
@@ -219,10 +220,11 @@ func (a *applier) users(ctx context.Context) error {
 			a.change.PutUsers = append(a.change.PutUsers, &want)
 			continue
 		}
+		want.Keys = dated(want.Keys, have.Keys)
 		want.ID, want.Created, want.Updated, want.Version, want.RevokedBefore = have.ID, have.Created, have.Updated, have.Version, have.RevokedBefore
 		if fields := differ(*have, want); len(fields) > 0 {
 			if have.Password != want.Password || (have.Enabled && !want.Enabled) {
-				want.RevokedBefore = a.Now().UnixMilli()
+				want.RevokedBefore = after(want.RevokedBefore, a.Now())
 			}
 			want.Updated = a.Now().Unix()
 			a.note("change", "user "+want.Org+"/"+want.Canon, fields...)
@@ -350,7 +352,24 @@ func (a *applier) listings(ctx context.Context) error {
 	return nil
 }
 
-// differ names the JSON members in which two values differ.
+// dated gives keys the dates they have: a file does not say when a key was added.
+func dated(want, have []client.Key) []client.Key {
+	out := slices.Clone(want)
+	for i := range out {
+		for _, k := range have {
+			if k.PEM == out[i].PEM {
+				out[i].Created = k.Created
+				if out[i].ID == "" && k.ID == thumbprint(k.PEM) {
+					out[i].ID = k.ID
+				}
+			}
+		}
+	}
+	return out
+}
+
+// differ names the JSON members in which two values differ. Only another line of
+// the file, or the same from another file, is no difference.
 func differ(have, want any) []string {
 	a, b := members(have), members(want)
 	var out []string
@@ -365,6 +384,9 @@ func differ(have, want any) []string {
 		}
 	}
 	slices.Sort(out)
+	if slices.Equal(out, []string{"source"}) {
+		return nil
+	}
 	return out
 }
 

@@ -36,6 +36,9 @@ type Dialect struct {
 	Words func(Refusal) Reply
 	// Owns lists path prefixes whose unknown paths this dialect words, "/api/v1/oauth".
 	Owns []string
+	// Objects lists the kinds of its own objects that a configuration file may hold
+	// and export writes ("node"); what only this server can read is not among them.
+	Objects []string
 	// Mount adds the routes.
 	Mount func(*Mux, *core.Core)
 }

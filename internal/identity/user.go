@@ -50,7 +50,7 @@ func (u *User) Subject() oauth.Subject {
 	s := oauth.Subject{
 		Org: u.Org, User: u.ID, Name: u.Name, Realm: u.Realm, Email: u.Email,
 		GivenName: u.GivenName, FamilyName: u.FamilyName, DisplayName: u.DisplayName,
-		Groups: u.Groups, Admin: u.Admin,
+		Groups: u.Groups, Admin: u.Admin, RevokedBefore: u.RevokedBefore,
 	}
 	for k, v := range u.Attr {
 		if text, ok := v.(string); ok {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"jeton/internal/audit"
+	"jeton/internal/identity"
 	"jeton/internal/jose"
 	"jeton/internal/oauth"
 	"jeton/internal/policy"
@@ -158,7 +159,7 @@ func (m *Mint) dead(s State, now time.Time) string {
 		return "client deleted"
 	case !c.Enabled:
 		return "client disabled"
-	case f.Created < c.RevokedBefore:
+	case f.ClientSince != c.RevokedBefore:
 		return "all tokens of the client were revoked"
 	case f.User == 0:
 		return ""
@@ -166,7 +167,7 @@ func (m *Mint) dead(s State, now time.Time) string {
 		return "user deleted"
 	case !s.User.Live(now.Unix()):
 		return "user disabled"
-	case f.Created < s.User.RevokedBefore:
+	case f.UserSince != s.User.RevokedBefore:
 		return "all tokens of the user were revoked"
 	}
 	return ""
@@ -234,7 +235,7 @@ func (m *Mint) readJWT(ctx context.Context, org, token string, use bool) (*oauth
 		return nil, "not an access token", nil
 	}
 	scope := claimScope(t.Claims)
-	if n.last == markStateless {
+	if isStateless(n) {
 		return m.standStateless(ctx, org, p, t, n, scope, exp)
 	}
 	state, err := m.store.Family(ctx, n.handle)
@@ -304,28 +305,49 @@ func (m *Mint) purpose(name string) (policy.Profile, policy.Form, bool) {
 func (m *Mint) standStateless(ctx context.Context, org string, p policy.Profile, t *jose.Token, n name, scope oauth.Scope, exp int64) (*oauth.Access, string, error) {
 	id := handle(p.Access, t.Claims)
 	clientID, _ := t.Claims.Text("client_id")
-	issued, user := n.stateless()
+	x := readStateless(n)
 	now := m.now()
-	denied, u, err := m.store.StatelessState(ctx, denyKey(org, id), org, user, now.Unix())
+	denied, u, err := m.store.StatelessState(ctx, denyKey(org, id), org, x.user, now.Unix())
 	if err != nil {
 		return nil, "", fmt.Errorf("mint: look up the token: %w", err)
 	}
 	if denied {
 		return nil, "revoked", nil
 	}
-	s := State{User: u, Family: oauth.Family{Org: org, Client: clientID, User: user, Created: issued.UnixMilli()}}
-	if why := m.dead(s, now); why != "" {
+	if why := m.deadStateless(x, org, clientID, u, now); why != "" {
 		return nil, why, nil
 	}
+	s := State{User: u, Family: oauth.Family{Org: org, Client: clientID}}
 	aud, _ := t.Claims.Texts("aud")
 	a := &oauth.Access{
 		Org: org, Dialect: p.Dialect, Client: clientID, Subject: subject(s), Scope: scope, Audience: aud,
-		IssuedAt: issued, ID: id, JWT: true,
+		IssuedAt: x.at, ID: id, JWT: true,
 	}
 	if exp != 0 {
 		a.Expires = time.Unix(exp, 0)
 	}
 	return a, "", nil
+}
+
+// deadStateless is dead for a token that kept only the low bits of what it stands
+// on beside the time it was made: together they tell a revocation before from one
+// after, in the same millisecond too.
+func (m *Mint) deadStateless(x stateless, org, clientID string, u *identity.User, now time.Time) string {
+	f := oauth.Family{Org: org, Client: clientID, User: x.user}
+	made := x.at.UnixMilli()
+	if c, ok := m.clients.Client(org, clientID); ok {
+		f.ClientSince = c.RevokedBefore
+		if made < c.RevokedBefore || x.clientSince != low(c.RevokedBefore) {
+			f.ClientSince = -1
+		}
+	}
+	if u != nil {
+		f.UserSince = u.RevokedBefore
+		if made < u.RevokedBefore || x.userSince != low(u.RevokedBefore) {
+			f.UserSince = -1
+		}
+	}
+	return m.dead(State{Family: f, User: u}, now)
 }
 
 func denyKey(org, id string) []byte {

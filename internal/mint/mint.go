@@ -176,7 +176,7 @@ func (m *Mint) Issue(ctx context.Context, o Order) (oauth.Tokens, error) {
 	t := m.tokens(o, now)
 	if user := o.Proof.Subject.User; form.Kind == policy.JWT && o.Profile.Stateless && !d.Refresh && user <= math.MaxUint32 {
 		// The name holds the millisecond, so that "everything issued before" can be revoked exactly.
-		t.AccessID = m.seal.mark(statelessName(now, m.counter.Add(1), user))
+		t.AccessID = m.seal.mark(stateless{now, m.counter.Add(1), user, o.Proof.Subject.RevokedBefore, o.Client.RevokedBefore}.name())
 		return t, m.signAccess(ctx, o, form, &t, facts{id: t.AccessID}, now)
 	}
 	for range maxHandles {
@@ -245,6 +245,7 @@ func (m *Mint) family(o Order, now time.Time) *oauth.Family {
 		User: o.Proof.Subject.User, Subject: o.Proof.Subject.Name,
 		Scope: o.Decision.Family, Audience: o.Decision.Audience, AMR: o.Proof.AMR,
 		AuthTime: unixSeconds(o.Proof.AuthTime), Created: now.UnixMilli(),
+		UserSince: o.Proof.Subject.RevokedBefore, ClientSince: o.Client.RevokedBefore,
 		Expires: after(now, o.Decision.Access), Ends: after(now, o.Decision.Life),
 		Confirm: o.Confirm, Note: o.Proof.Note,
 	}

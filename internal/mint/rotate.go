@@ -217,13 +217,7 @@ func (m *Mint) rotate(ctx context.Context, o Order, r *Refresh, t oauth.Tokens, 
 	f := r.Family
 	f.Generation++
 	f.Expires, f.Idle = after(now, o.Decision.Access), after(now, o.Decision.Idle)
-	if f.Ends != 0 {
-		full := f.Expires
-		f.Expires, f.Idle = earlier(f.Expires, f.Ends), earlier(f.Idle, f.Ends)
-		if f.Expires != full { // otherwise the answer tells the whole life, not one second less
-			t.ExpiresAt = time.Unix(f.Expires, 0)
-		}
-	}
+	withinFamily(&f, &t)
 	var aliases []Alias
 	if err := m.spellSuccessor(ctx, o, r, &f, &t, now, &aliases); err != nil {
 		return oauth.Tokens{}, false, err
@@ -279,6 +273,7 @@ func (m *Mint) spellSuccessor(ctx context.Context, o Order, r *Refresh, f *oauth
 func (m *Mint) again(ctx context.Context, o Order, r *Refresh, t oauth.Tokens, now time.Time) (oauth.Tokens, error) {
 	f := r.Family
 	f.Expires, f.Idle = after(now, o.Decision.Access), after(now, o.Decision.Idle)
+	withinFamily(&f, &t)
 	rotation := Rotation{ID: f.ID, Org: f.Org, Client: f.Client, From: r.hash, To: r.hash, Now: now, Expires: f.Expires, Idle: f.Idle}
 	if _, err := m.store.Rotate(ctx, rotation); err != nil {
 		if m.store.IsNotFound(err) {
@@ -293,6 +288,18 @@ func (m *Mint) again(ctx context.Context, o Order, r *Refresh, t oauth.Tokens, n
 		return oauth.Tokens{}, err
 	}
 	return t, nil
+}
+
+// withinFamily keeps a new access and refresh token from outliving their family.
+func withinFamily(f *oauth.Family, t *oauth.Tokens) {
+	if f.Ends == 0 {
+		return
+	}
+	full := f.Expires
+	f.Expires, f.Idle = earlier(f.Expires, f.Ends), earlier(f.Idle, f.Ends)
+	if f.Expires != full { // otherwise the answer tells the whole life, not one second less
+		t.ExpiresAt = time.Unix(f.Expires, 0)
+	}
 }
 
 func ended(end int64, now time.Time) bool { return end != 0 && now.Unix() >= end }

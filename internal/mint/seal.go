@@ -45,7 +45,7 @@ const (
 const (
 	markToken     uint32 = 0x746f6b65 // one token of a family: handle, generation
 	markSession   uint32 = 0x73657373 // the family: handle
-	markStateless uint32 = 0x73746c73 // a token nothing is stored of: unix ms and counter, user
+	markStateless uint32 = 0xa5000000 // a token nothing is stored of; the low 24 bits are its own
 )
 
 type sealer struct {
@@ -69,18 +69,38 @@ type name struct {
 	last       uint32 // expiry in unix seconds (0 = never), or a mark
 }
 
-// counterBits of a stateless token's handle tell tokens of one millisecond apart.
-const counterBits = 21
-
-// statelessName packs when a token was made, for whom, and a counter.
-func statelessName(at time.Time, counter uint32, user int64) name {
-	return name{at.UnixMilli()<<counterBits | int64(counter&(1<<counterBits-1)), uint32(user), markStateless}
+// stateless is what the name of a token nothing is stored of says: when it was
+// made, for whom, and the low bits of the user's and the client's RevokedBefore. It
+// stands in signed claims, so it need not prove itself.
+type stateless struct {
+	at                     time.Time
+	counter                uint32 // tells tokens of one millisecond apart
+	user                   int64  // at most MaxUint32
+	userSince, clientSince int64  // low bits
 }
 
-// stateless unpacks statelessName.
-func (n name) stateless() (issued time.Time, user int64) {
-	return time.UnixMilli(n.handle >> counterBits), int64(n.generation)
+const (
+	counterBits = 21
+	sinceBits   = 12
+)
+
+func low(since int64) int64 { return since & (1<<sinceBits - 1) }
+
+func (x stateless) name() name {
+	return name{
+		x.at.UnixMilli()<<counterBits | int64(x.counter&(1<<counterBits-1)), uint32(x.user),
+		markStateless | uint32(low(x.userSince)<<sinceBits|low(x.clientSince)),
+	}
 }
+
+func readStateless(n name) stateless {
+	return stateless{
+		at: time.UnixMilli(n.handle >> counterBits), counter: uint32(n.handle & (1<<counterBits - 1)), user: int64(n.generation),
+		userSince: low(int64(n.last) >> sinceBits), clientSince: low(int64(n.last)),
+	}
+}
+
+func isStateless(n name) bool { return n.last>>(2*sinceBits) == markStateless>>(2*sinceBits) }
 
 func (s *sealer) encrypt(n name) (out [blockLen]byte) {
 	binary.BigEndian.PutUint64(out[:], uint64(n.handle))
@@ -145,7 +165,7 @@ func (s *sealer) unmark(text string) (name, bool) {
 		return name{}, false
 	}
 	n := s.decrypt(b[:])
-	return n, n.last == markToken || n.last == markSession || n.last == markStateless
+	return n, n.last == markToken || n.last == markSession || isStateless(n)
 }
 
 // next derives the secret that follows: pseudo-random under a key of this server,

@@ -86,6 +86,8 @@ type Subject struct {
 	Groups []string
 	Admin  bool              // administrator of the organization
 	Attr   map[string]string // single-valued attributes for claims
+
+	RevokedBefore int64 // of the user, see Family.UserSince
 }
 
 // Proof is what a grant hands on: who the subject is and how that was shown.
@@ -136,6 +138,12 @@ type Family struct {
 	Revoked    int64  // unix milliseconds, 0 = live
 	Confirm    string // RFC 7800 thumbprint of the key the tokens are bound to, "" = bearer
 	Note       string
+
+	// UserSince and ClientSince are the user's and the client's RevokedBefore when
+	// the grant was given: once either has moved on, the family is dead. Compared
+	// for equality, so that neither a clock that steps back nor a revocation in the
+	// same millisecond brings anything back.
+	UserSince, ClientSince int64
 }
 
 // Tokens is what the pipeline hands to a dialect for wording.

@@ -87,3 +87,23 @@ func BenchmarkThrottleAllow(b *testing.B) {
 		th.Allow(alice, home)
 	}
 }
+
+func TestAKeyMayHaveARateOfItsOwn(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	l := NewLimiter(1200, 1200, func() time.Time { return now })
+	for range 3 {
+		if ok, _, _ := l.AllowRate("slow", 3); !ok {
+			t.Fatal("refused within its rate")
+		}
+	}
+	if ok, wait, _ := l.AllowRate("slow", 3); ok || wait != 20*time.Second {
+		t.Errorf("the fourth request: %v, wait %s", ok, wait)
+	}
+	if ok, _, _ := l.AllowRate("quick", 60); !ok {
+		t.Error("another key was slowed")
+	}
+	now = now.Add(20 * time.Second)
+	if ok, _, _ := l.AllowRate("slow", 3); !ok {
+		t.Error("refused after the wait")
+	}
+}

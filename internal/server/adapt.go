@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"jeton/internal/admin"
+	"jeton/internal/audit"
 	"jeton/internal/identity"
 	"jeton/internal/keys"
 	"jeton/internal/mint"
@@ -109,6 +110,14 @@ func (o objects) Apply(ctx context.Context, c admin.Change) error {
 	})
 }
 
+func (o objects) ListFamilies(ctx context.Context, org string, f admin.FamilyFilter, after int64, limit int) ([]oauth.Family, error) {
+	return o.Store.ListFamilies(ctx, org, store.FamilyFilter(f), after, limit)
+}
+
+func (o objects) ListEvents(ctx context.Context, f admin.EventFilter, before audit.ID, limit int) ([]*audit.Record, error) {
+	return o.Store.ListEvents(ctx, store.EventFilter(f), before, limit)
+}
+
 func doc(d *store.Doc) *admin.Doc {
 	if d == nil {
 		return nil
@@ -184,3 +193,10 @@ func (t throttles) LoadThrottles(ctx context.Context, now int64) (map[string]rat
 	}
 	return out, err
 }
+
+// BaseURL is where clients reach the server, "" when a loopback request says so
+// itself.
+func (s *Server) BaseURL() string { return s.base.url }
+
+// Demo reports whether this is the demo world.
+func (s *Server) Demo() bool { return s.config.Demo }

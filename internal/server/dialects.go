@@ -2,7 +2,12 @@ package server
 
 import (
 	"jeton/internal/dialect"
+	"jeton/internal/dialect/aoc"
+	"jeton/internal/dialect/aspire"
+	"jeton/internal/dialect/faspex"
+	"jeton/internal/dialect/fortiauth"
 	"jeton/internal/dialect/oidc"
+	"jeton/internal/dialect/sensu"
 )
 
 // Dialects is the list of dialects this server speaks: a further one costs its
@@ -10,5 +15,10 @@ import (
 func Dialects() []*dialect.Dialect {
 	return []*dialect.Dialect{
 		&oidc.Dialect,
+		&faspex.Dialect,
+		&fortiauth.Dialect,
+		&aspire.Dialect,
+		&aoc.Dialect,
+		&sensu.Dialect,
 	}
 }

@@ -136,7 +136,10 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	s.Core = &core.Core{
 		Exchange: &grant.Exchange{Clients: registry, Users: users, Mint: m, Marks: s.Store, Now: c.Now},
 		Mint:     m, Clients: registry, Users: users, Keys: s.Ring, Vault: v, Log: c.Log, Events: s.Store, Now: c.Now, Demo: c.Demo,
-		Admin:  &admin.Service{Store: objects{s.Store}, Clients: registry, Hasher: hasher, Now: c.Now, Reset: s.limits.Reset},
+		Admin: &admin.Service{
+			Store: objects{s.Store}, Clients: registry, Hasher: hasher, Now: c.Now,
+			Reset: s.limits.Reset, Throttled: s.limits.Throttled, Keys: s.Ring,
+		},
 		Limits: ratelimit.NewLimiter(1200, 1200, c.Now),
 	}
 	if err := s.firstStart(ctx); err != nil {

@@ -23,6 +23,7 @@ import (
 	"jeton/internal/client"
 	"jeton/internal/dialect"
 	"jeton/internal/jose"
+	"jeton/internal/store/storetest/pg"
 )
 
 type testingContext = context.Context
@@ -62,10 +63,28 @@ type state struct {
 	body   []byte
 }
 
-// Run runs every script of a folder, each against a server of its own that holds
+// Run runs every script of a folder on both storage engines, each against a server of its own that holds
 // the demo world and what the script's own world.yaml adds. The commands beside
 // testscript's are in the table below.
 func Run(t *testing.T, dir string, dialects ...*dialect.Dialect) {
+	t.Run("sqlite", func(t *testing.T) {
+		run(t, dir, func() string { return "" }, dialects)
+	})
+	t.Run("postgres", func(t *testing.T) {
+		server, err := pg.Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := server.Stop(); err != nil {
+				t.Error(err)
+			}
+		})
+		run(t, dir, func() string { return server.Database(t) }, dialects)
+	})
+}
+
+func run(t *testing.T, dir string, dsn func() string, dialects []*dialect.Dialect) {
 	testscript.Run(t, testscript.Params{
 		Dir: dir,
 		Setup: func(env *testscript.Env) error {
@@ -74,7 +93,7 @@ func Run(t *testing.T, dir string, dialects ...*dialect.Dialect) {
 				return err
 			}
 			_, err = os.Stat(filepath.Join(env.WorkDir, "empty-world"))
-			s := Start(setupTB{env}, Options{World: string(world), Dialects: dialects, NoDemo: err == nil})
+			s := Start(setupTB{env}, Options{World: string(world), Dialects: dialects, NoDemo: err == nil, DSN: dsn()})
 			env.Setenv("URL", s.URL)
 			env.Values["state"] = &state{server: s}
 			for _, name := range []string{"ada", "global", "other"} {
@@ -137,7 +156,7 @@ func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
 				req.Header.Set("Content-Type", "application/json")
 			}
 		case "-host":
-			req.Host = v
+			req.Host, req.URL.Opaque = v, "//"+v+path // the request line names the host too
 		default:
 			ts.Fatalf("http: unknown flag %s", flag)
 		}

@@ -22,6 +22,7 @@ type engine struct {
 	begin         string
 	lock          string // keeps other processes out of a migration; "" = begin does
 	tables        string // how many tables of a name there are
+	powers        int    // statements insert 1, 2 … 1<<(powers-1) rows at once
 
 	// wait bounds one transaction. 0: statements run without a context, for they
 	// end by themselves and SQLite's driver pays a goroutine for each it watches.
@@ -58,6 +59,7 @@ func connectSQLite(ctx context.Context, path string, o Options) (*engine, Option
 		writes: write, reads: read,
 		ddl:    strings.NewReplacer("BIGKEY", "INTEGER PRIMARY KEY", "BYTES", "BLOB", "CLUSTERED", "WITHOUT ROWID"),
 		begin:  "BEGIN IMMEDIATE",
+		powers: 1, // no round trips to save, and its driver's binding is quadratic
 		tables: "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = $1",
 		unique: sqlite.Unique, again: never, broken: never, unavailable: sqlite.Unavailable,
 	}, o, nil
@@ -72,6 +74,7 @@ func connectPostgres(ctx context.Context, dsn string, o Options) (*engine, Optio
 		writes: write, reads: read,
 		ddl:    strings.NewReplacer("BIGKEY", "BIGINT PRIMARY KEY", "BYTES", "BYTEA", "CLUSTERED", ""),
 		begin:  "BEGIN",
+		powers: maxPowers,
 		lock:   "SELECT pg_advisory_xact_lock(7236842301)",
 		tables: "SELECT COUNT(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1",
 		wait:   10 * time.Second,

@@ -59,3 +59,13 @@ func TestEveryEnginePassesTheSuite(t *testing.T) {
 		t.Run(name, func(t *testing.T) { storetest.Run(t, open) })
 	}
 }
+
+// startServer starts a PostgreSQL for one test that wants to stop it.
+func startServer(t *testing.T) (*pg.Server, error) {
+	t.Helper()
+	s, err := pg.Start()
+	if err == nil {
+		t.Cleanup(func() { _ = s.Stop() }) // the test has stopped it
+	}
+	return s, err
+}

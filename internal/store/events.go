@@ -69,32 +69,9 @@ func (e *event) args(to []any) []any {
 	return append(to, e.body)
 }
 
-const eventColumns = 11
-
-// insertEvent[i] inserts 1<<i events at once. Each id is a key; one that is taken
-// changes nothing.
-var insertEvent = func() (q [9]string) {
-	for i := range q {
-		var b strings.Builder
-		b.WriteString(`INSERT INTO event (id, at, org, event, outcome, code, dialect, client, user_name, addr, body) VALUES `)
-		for row := range 1 << i {
-			if row > 0 {
-				b.WriteString(", ")
-			}
-			b.WriteByte('(')
-			for col := range eventColumns {
-				if col > 0 {
-					b.WriteString(", ")
-				}
-				fmt.Fprintf(&b, "$%d", row*eventColumns+col+1)
-			}
-			b.WriteByte(')')
-		}
-		b.WriteString(` ON CONFLICT (id) DO NOTHING`)
-		q[i] = b.String()
-	}
-	return q
-}()
+// insertEvent[i] inserts 1<<i events at once.
+var insertEvent = inserts(
+	`INSERT INTO event (id, at, org, event, outcome, code, dialect, client, user_name, addr, body) VALUES `, 11)
 
 // insertEvents stores the records of the operations that changed something.
 func insertEvents(t *tx, batch []*op) error {
@@ -107,17 +84,9 @@ func insertEvents(t *tx, batch []*op) error {
 	return putEvents(t, events)
 }
 
-// putEvents inserts in groups of powers of two, so that few statements serve every
-// number.
 func putEvents(t *tx, events []*event) error {
 	var args []any
-	for len(events) > 0 {
-		i := len(insertEvent) - 1
-		for 1<<i > len(events) {
-			i--
-		}
-		group := events[:1<<i]
-		events = events[1<<i:]
+	return grouped(events, t.conn.engine.powers, func(i int, group []*event) error {
 		args = args[:0]
 		for _, e := range group {
 			args = e.args(args)
@@ -127,15 +96,15 @@ func putEvents(t *tx, events []*event) error {
 			return fmt.Errorf("audit events: %w", err)
 		}
 		if n == int64(len(group)) {
-			continue
+			return nil
 		}
 		for _, e := range group {
 			if err := putEvent(t, e); err != nil {
 				return fmt.Errorf("audit event: %w", err)
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // putEvent stores one event whose id may be taken: by itself, from before a

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"math/bits"
 	"strings"
 	"time"
 
@@ -44,7 +45,7 @@ type Rotation struct {
 var familyNames = []string{
 	"id", "org", "dialect", "client", "user_id", "subject", "scope", "audience", "amr", "auth_time", "created",
 	"expires", "idle", "ends", "used", "prev_used", "generation", "secret", "previous", "rotated", "revoked",
-	"confirm", "note",
+	"confirm", "note", "user_since", "client_since",
 }
 
 var userNames = []string{
@@ -62,9 +63,8 @@ var outerUser = `COALESCE(u.id, 0), COALESCE(u.org, ''), COALESCE(u.realm, ''), 
  COALESCE(u.revoked_before, 0), COALESCE(u.version, 0), COALESCE(u.body, '')`
 
 var (
-	putFamily = `INSERT INTO family (` + columns("", familyNames) + `)
- VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
- ON CONFLICT (id) DO NOTHING`
+	// putFamily[i] inserts 1<<i families at once.
+	putFamily = inserts(`INSERT INTO family (`+columns("", familyNames)+`) VALUES `, len(familyNames))
 
 	getFamily = `SELECT ` + columns("f.", familyNames) + `, ` + outerUser + ` FROM family f
  LEFT JOIN users u ON u.id = f.user_id AND u.org = f.org WHERE f.id = $1`
@@ -107,7 +107,7 @@ type familyRow struct {
 func (r *familyRow) dest(to []any) []any {
 	return append(to, &r.ID, &r.Org, &r.Dialect, &r.Client, &r.User, &r.Subject, &r.scope, &r.audience, &r.amr,
 		&r.AuthTime, &r.Created, &r.Expires, &r.Idle, &r.Ends, &r.Used, &r.PrevUsed, &r.Generation, &r.Secret,
-		&r.Previous, &r.Rotated, &r.Revoked, &r.Confirm, &r.Note)
+		&r.Previous, &r.Rotated, &r.Revoked, &r.Confirm, &r.Note, &r.UserSince, &r.ClientSince)
 }
 
 func (r *familyRow) family() oauth.Family {
@@ -132,7 +132,7 @@ func familyArgs(f *oauth.Family) ([]any, error) {
 	return []any{
 		f.ID, f.Org, f.Dialect, f.Client, f.User, f.Subject, scope, audience, amr, f.AuthTime, f.Created, f.Expires,
 		f.Idle, f.Ends, f.Used, f.PrevUsed, f.Generation, blob(f.Secret), blob(f.Previous), f.Rotated, f.Revoked,
-		f.Confirm, f.Note,
+		f.Confirm, f.Note, f.UserSince, f.ClientSince,
 	}, nil
 }
 
@@ -164,16 +164,85 @@ func (s *Store) PutFamily(ctx context.Context, f *oauth.Family, aliases []Alias)
 	if err != nil {
 		return err
 	}
-	return s.write(ctx, "put family", f.ID, func(t *tx) error {
-		n, err := t.exec(putFamily, args...)
-		if err != nil {
+	for _, a := range args { // here, for in a group it would be everybody's
+		if text, ok := a.(string); ok && !storable(text) {
+			return ErrText
+		}
+	}
+	return s.record(ctx, "put family", f.ID, &op{row: args, run: func(t *tx) error {
+		return putAliases(t, f.ID, f.Generation, aliases)
+	}})
+}
+
+// putFamilies inserts the families of a batch together: issuing tokens is what a
+// busy server does most. Where a handle is taken the batch is undone and each
+// operation runs alone, which then says whose it was.
+func putFamilies(t *tx, batch []*op) error {
+	var with []*op
+	for _, o := range batch {
+		if o.err = nil; o.row != nil {
+			with = append(with, o)
+		}
+	}
+	var args []any
+	return grouped(with, t.conn.engine.powers, func(i int, group []*op) error {
+		args = args[:0]
+		for _, o := range group {
+			args = append(args, o.row...)
+		}
+		n, err := t.exec(putFamily[i], args...)
+		switch {
+		case err != nil:
+			return err
+		case n == 0 && len(batch) == 1:
+			group[0].err = ErrExists
+		case n < int64(len(group)):
+			return errPartly
+		}
+		return nil
+	})
+}
+
+// grouped hands on values in groups of a power of two, so that few statements
+// serve every number; sizes is how many powers there are.
+func grouped[T any](values []T, sizes int, each func(i int, group []T) error) error {
+	for len(values) > 0 {
+		i := min(bits.Len(uint(len(values))), sizes) - 1
+		if err := each(i, values[:1<<i]); err != nil {
 			return err
 		}
-		if n == 0 {
-			return ErrExists
+		values = values[1<<i:]
+	}
+	return nil
+}
+
+// maxPowers: one statement inserts up to 64 rows.
+const maxPowers = 7
+
+// inserts makes statements that insert 1, 2, 4 … rows of so many columns behind
+// head. A row whose id is taken changes nothing.
+func inserts(head string, columns int) []string {
+	out := make([]string, maxPowers)
+	for i := range out {
+		var b strings.Builder
+		b.WriteString(head)
+		for row := range 1 << i {
+			if row > 0 {
+				b.WriteString(", ")
+			}
+			for col := range columns {
+				sep := ", "
+				if col == 0 {
+					sep = "("
+				}
+				fmt.Fprintf(&b, "%s$%d", sep, row*columns+col+1)
+			}
+			b.WriteByte(')')
 		}
-		return putAliases(t, f.ID, f.Generation, aliases)
-	})
+		b.WriteString(` ON CONFLICT (id) DO NOTHING`)
+		out[i] = b.String()
+	}
+	return out
 }
 
 func putAliases(t *tx, family, generation int64, aliases []Alias) error {
@@ -302,7 +371,7 @@ func (s *Store) ListFamilies(ctx context.Context, org string, f FamilyFilter, af
 	now := s.unix()
 	live := int64(0)
 	if f.Live { // what ended in an earlier hour is one range of keys
-		live, after = 1, max(after, hourOf(now)<<sequenceBits-1)
+		live, after = 1, max(after, hour(now)<<sequenceBits-1)
 	}
 	args := []any{after, org, f.User, f.Client, f.Dialect, live, now, bounded(limit)}
 	var out []oauth.Family

@@ -42,5 +42,9 @@ func hourOf(ends int64) int64 {
 	if ends == 0 {
 		return lastHour
 	}
-	return max(0, min(ends/3600-firstHour, lastHour-1))
+	return hour(ends)
 }
+
+// hour is the hour of a time (unix seconds); times too early or too late for a
+// handle are in the first or the last hour of those that end.
+func hour(at int64) int64 { return max(0, min(at/3600-firstHour, lastHour-1)) }

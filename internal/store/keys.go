@@ -43,8 +43,8 @@ func (s *Store) Keys(ctx context.Context) (out []KeyRow, err error) {
 	return out, err
 }
 
-// PutKey keeps a new key; ErrExists when its ID, or its KID for this organization,
-// purpose and algorithm, is taken.
+// PutKey keeps a new key; ErrExists when its ID, or its KID (other than "") for this
+// organization, purpose and algorithm, is taken.
 func (s *Store) PutKey(ctx context.Context, k *KeyRow) error {
 	return s.ChangeKeys(ctx, []*KeyRow{k}, nil, nil)
 }

@@ -21,11 +21,13 @@ type sweepState struct {
 }
 
 const (
-	familyStep = `SELECT id FROM family WHERE id > $1 AND id < $2 ORDER BY id LIMIT 1 OFFSET $3`
+	// Without an upper bound: with one, a planner that has no statistics yet sorts
+	// the whole range to find its first rows.
+	familyStep = `SELECT id FROM family WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2`
 	dropFamily = `DELETE FROM family WHERE id > $1 AND id <= $2`
 	dropNames  = `DELETE FROM alias WHERE family > $1 AND family <= $2`
 
-	eventStep = `SELECT id FROM event WHERE id > $1 AND id < $2 ORDER BY id LIMIT 1 OFFSET $3`
+	eventStep = `SELECT id FROM event WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2`
 	dropEvent = `DELETE FROM event WHERE id > $1 AND id <= $2`
 
 	sweepMarks     = `DELETE FROM mark WHERE key IN (SELECT key FROM mark WHERE expires > 0 AND expires <= $1 ORDER BY expires LIMIT $2)`
@@ -45,7 +47,7 @@ const (
 	dropOneAlias = `DELETE FROM alias WHERE hash = $1 AND expires > 0 AND expires <= $2`
 
 	familiesOfOrg = `SELECT id FROM family WHERE id > $1 AND org = $2 AND created <= $3 ORDER BY id LIMIT $4`
-	eventsOfOrg   = `SELECT id FROM event WHERE id > $1 AND id <= $2 AND org = $3 AND id <> $4 ORDER BY id LIMIT $5`
+	eventsOfOrg   = `SELECT id FROM event WHERE id > $1 AND at <= $2 AND org = $3 AND id <> $4 ORDER BY id LIMIT $5`
 	dropOneEvent  = `DELETE FROM event WHERE id = $1`
 )
 
@@ -81,7 +83,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, retention time.Duratio
 // sweepFamilies removes the next step of families that ended in an earlier hour:
 // one range of keys.
 func (s *Store) sweepFamilies(ctx context.Context, now time.Time, _ time.Duration, step int64) (int64, bool, error) {
-	end := hourOf(now.Unix()) << sequenceBits
+	end := hour(now.Unix()) << sequenceBits
 	return s.sweepRange(ctx, "sweep families", &s.sweep.ended, end, step, familyStep, dropFamily, dropNames)
 }
 
@@ -95,12 +97,13 @@ func (s *Store) sweepEvents(ctx context.Context, now time.Time, retention time.D
 
 // sweepRange deletes the next step of keys in (*from, end), and moves from.
 func (s *Store) sweepRange(ctx context.Context, name string, from *int64, end, step int64, next string, drop ...string) (int64, bool, error) {
-	last, more := end-1, false
-	err := s.read(ctx, name, func(t *tx) (err error) {
-		more, err = t.row(next, []any{*from, end, step - 1}, &last)
+	last := int64(lastKey)
+	err := s.read(ctx, name, func(t *tx) error {
+		_, err := t.row(next, []any{*from, step - 1}, &last)
 		return err
 	})
-	if err != nil || last <= *from {
+	more := last < end
+	if last = min(last, end-1); err != nil || last <= *from {
 		return 0, false, err
 	}
 	var n int64
@@ -267,9 +270,8 @@ func (s *Store) purgeFamilies(ctx context.Context, org string, before int64) err
 // purgeEvents removes the events an organization had at before (unix
 // milliseconds), but for one.
 func (s *Store) purgeEvents(ctx context.Context, org string, before int64, except audit.ID) error {
-	last := firstEvent(time.UnixMilli(before + 1))
 	for from := int64(-1); ; {
-		ids, err := s.keys(ctx, eventsOfOrg, from, last, org, int64(except), int64(purgeStep))
+		ids, err := s.keys(ctx, eventsOfOrg, from, before, org, int64(except), int64(purgeStep))
 		if err != nil || len(ids) == 0 {
 			return err
 		}

@@ -264,7 +264,10 @@ func (s *Store) UpdateUser(ctx context.Context, u *identity.User) error {
 }
 
 func (s *Store) updateUser(t *tx, u *identity.User) error {
-	var id int64
+	var id, version int64
+	if err := found(t.row(hasUser, []any{u.ID, u.Org}, &version)); err != nil {
+		return err
+	}
 	taken, err := t.row(userTaken, []any{u.Org, u.Realm, u.Canon, u.ID}, &id)
 	if err != nil {
 		return err

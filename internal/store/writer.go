@@ -24,6 +24,7 @@ const (
 
 // op is one verb's change on its way through a writer.
 type op struct {
+	row   []any // a family to insert first, together with those of others; nil = none
 	run   func(*tx) error
 	event *event // nil: nothing to record
 	state atomic.Int32
@@ -51,28 +52,32 @@ func (s *Store) startWriter(p *pool, length int) {
 // write runs a change that the context's audit record describes: both are
 // committed or none. Operations of the same shard run in the order they came.
 func (s *Store) write(ctx context.Context, name string, shard int64, run func(*tx) error) error {
-	r := audit.From(ctx)
-	if r == nil || r.Stored() {
-		return s.submit(ctx, name, shard, nil, run)
+	return s.record(ctx, name, shard, &op{run: run})
+}
+
+// record gives the operation the event of the context's audit record.
+func (s *Store) record(ctx context.Context, name string, shard int64, o *op) error {
+	if r := audit.From(ctx); r != nil && !r.Stored() {
+		e, err := s.newEvent(r)
+		if err != nil {
+			return s.fail(name, err)
+		}
+		o.event = e
 	}
-	e, err := s.newEvent(r)
-	if err != nil {
-		return s.fail(name, err)
-	}
-	return s.submit(ctx, name, shard, e, run)
+	return s.submit(ctx, name, shard, o)
 }
 
 // prepare runs a change that is only a step towards another: the audit record
 // stays with the request, which may yet be refused.
 func (s *Store) prepare(ctx context.Context, name string, shard int64, run func(*tx) error) error {
-	return s.submit(ctx, name, shard, nil, run)
+	return s.submit(ctx, name, shard, &op{run: run})
 }
 
-func (s *Store) submit(ctx context.Context, name string, shard int64, e *event, run func(*tx) error) error {
+func (s *Store) submit(ctx context.Context, name string, shard int64, o *op) error {
 	if err := ctx.Err(); err != nil {
 		return s.fail(name, err)
 	}
-	o := &op{run: run, event: e, done: make(chan error, 1)}
+	o.done = make(chan error, 1)
 	if err := s.enqueue(o, shard); err != nil {
 		return s.fail(name, err)
 	}
@@ -184,7 +189,8 @@ func (w *writer) alone(c *conn, o *op) error {
 	return err
 }
 
-// errPartly says that an operation refused after it had written.
+// errPartly says that an operation refused after something was written, so that
+// the transaction must be undone.
 var errPartly = errors.New("store: operation left half")
 
 // transact runs the operations in one transaction. An error means that nothing of
@@ -217,8 +223,17 @@ func (w *writer) transact(c *conn, batch []*op) error {
 }
 
 func (w *writer) runAll(t *tx, batch []*op) error {
+	if err := putFamilies(t, batch); err != nil {
+		return err
+	}
 	for _, o := range batch {
+		if o.err != nil {
+			continue
+		}
 		t.changed, t.after = 0, nil
+		if o.row != nil {
+			t.changed = 1
+		}
 		o.err = o.run(t)
 		o.changed, o.after = t.changed > 0, t.after
 		switch {

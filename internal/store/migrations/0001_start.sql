@@ -57,7 +57,9 @@ CREATE TABLE family (
   rotated    BIGINT NOT NULL,
   revoked    BIGINT NOT NULL,
   confirm    TEXT NOT NULL,
-  note       TEXT NOT NULL
+  note       TEXT NOT NULL,
+  user_since   BIGINT NOT NULL,
+  client_since BIGINT NOT NULL
 );
 
 CREATE TABLE alias (
@@ -93,7 +95,8 @@ CREATE TABLE signing_key (
   version BIGINT NOT NULL
 );
 
-CREATE UNIQUE INDEX signing_key_kid ON signing_key (org, purpose, alg, kid);
+-- keys of a symmetric algorithm have no kid
+CREATE UNIQUE INDEX signing_key_kid ON signing_key (org, purpose, alg, kid) WHERE kid <> '';
 
 -- the id begins with the millisecond: key order is time order
 CREATE TABLE event (

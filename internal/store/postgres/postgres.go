@@ -41,6 +41,9 @@ func Open(ctx context.Context, dsn string, writers, readers int, relaxed bool) (
 		config.RuntimeParams["application_name"] = "jeton"
 	}
 	after := stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
+		if _, err := c.Exec(ctx, planned); err != nil {
+			return err
+		}
 		return durable(ctx, c, relaxed)
 	})
 	write = pool(*config, writers, after)
@@ -56,6 +59,11 @@ func pool(config pgx.ConnConfig, size int, o stdlib.OptionOpenDB) *sql.DB {
 	db.SetMaxIdleConns(size)
 	return db
 }
+
+// planned keeps the planner from bitmap scans. Every statement of the store walks
+// an index in its order and stops early; on a table that grew since its last
+// ANALYZE the planner would rather collect and sort the whole range.
+const planned = "SET enable_bitmapscan = off"
 
 // durable makes a commit wait for the disk even where the server's default does
 // not: an answer of success is sent only after the change is durable. A stronger

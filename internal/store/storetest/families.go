@@ -14,7 +14,10 @@ import (
 func families(t *testing.T, open func(t *testing.T) *store.Store) {
 	each(t, open, map[string]func(*testing.T, *store.Store){
 		"a family comes back as it was put": func(t *testing.T, s *store.Store) {
-			want := putFamily(t, s, family("a"))
+			want := family("a")
+			want.User, want.Revoked = 1, 2
+			filled(t, want)
+			putFamily(t, s, want)
 			got := must(s.Family(t.Context(), want.ID))(t)
 			same(t, got, store.FamilyState{Family: *want})
 		},

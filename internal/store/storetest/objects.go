@@ -132,6 +132,11 @@ func keys(t *testing.T, open func(t *testing.T) *store.Store) {
 			wants(t, s.PutKey(t.Context(), twin), store.ErrExists)
 			twin.Purpose = "id"
 			ok(t, s.PutKey(t.Context(), twin))
+			for _, id := range []string{"3", "4"} { // keys that tokens do not name
+				nameless := key(id)
+				nameless.KID = ""
+				ok(t, s.PutKey(t.Context(), nameless))
+			}
 		},
 		"of many nodes that rotate at once one does, and all of it": func(t *testing.T, s *store.Store) {
 			old := key("old")

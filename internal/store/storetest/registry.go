@@ -39,6 +39,8 @@ func registry(t *testing.T, open func(t *testing.T) *store.Store) {
 			c2, c1 := newClient("b", "1"), newClient("a", "2")
 			ok(t, s.PutClient(t.Context(), c2))
 			ok(t, s.PutClient(t.Context(), c1))
+			filled(t, a)
+			filled(t, c1)
 			got := must(s.Snapshot(t.Context()))(t)
 			same(t, got, store.Snapshot{
 				Revision: must(s.Revision(t.Context()))(t), Orgs: []client.Org{*a, *b}, Clients: []client.Client{*c1, *c2},

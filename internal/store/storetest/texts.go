@@ -44,16 +44,18 @@ func texts(t *testing.T, open func(t *testing.T) *store.Store) {
 				f := family("a")
 				f.Note = text
 				for name, run := range map[string]func() error{
-					"user name":   func() error { u := user("a", "n"); u.Name = text; return s.PutUser(t.Context(), u) },
-					"user canon":  func() error { return s.PutUser(t.Context(), user("a", text)) },
-					"client":      func() error { return s.PutClient(t.Context(), newClient("a", text)) },
-					"org":         func() error { return s.PutOrg(t.Context(), org(text)) },
-					"object":      func() error { return s.PutDoc(t.Context(), doc("a", "k", "i", text)) },
-					"family":      func() error { return s.PutFamily(t.Context(), f, nil) },
-					"meta":        func() error { return s.PutMeta(t.Context(), "n", text) },
-					"throttle":    func() error { return s.PutThrottle(t.Context(), text, 1, 1, 1) },
-					"look-up":     func() error { _, err := s.UserByName(t.Context(), "a", "local", text); return err },
-					"many at all": func() error { return s.Apply(t.Context(), store.Change{PutUsers: []*identity.User{user("a", "fine"), user("a", text)}}) },
+					"user name":  func() error { u := user("a", "n"); u.Name = text; return s.PutUser(t.Context(), u) },
+					"user canon": func() error { return s.PutUser(t.Context(), user("a", text)) },
+					"client":     func() error { return s.PutClient(t.Context(), newClient("a", text)) },
+					"org":        func() error { return s.PutOrg(t.Context(), org(text)) },
+					"object":     func() error { return s.PutDoc(t.Context(), doc("a", "k", "i", text)) },
+					"family":     func() error { return s.PutFamily(t.Context(), f, nil) },
+					"meta":       func() error { return s.PutMeta(t.Context(), "n", text) },
+					"throttle":   func() error { return s.PutThrottle(t.Context(), text, 1, 1, 1) },
+					"look-up":    func() error { _, err := s.UserByName(t.Context(), "a", "local", text); return err },
+					"many at all": func() error {
+						return s.Apply(t.Context(), store.Change{PutUsers: []*identity.User{user("a", "fine"), user("a", text)}})
+					},
 				} {
 					if err := run(); !errorIs(err, store.ErrText) {
 						t.Errorf("%s %q: got %v", name, text, err)

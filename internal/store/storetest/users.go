@@ -13,6 +13,7 @@ func users(t *testing.T, open func(t *testing.T) *store.Store) {
 	each(t, open, map[string]func(*testing.T, *store.Store){
 		"a user comes back as it was put, by number, name and address": func(t *testing.T, s *store.Store) {
 			want := putUser(t, s, "a", "ann")
+			filled(t, want)
 			if want.ID != 1 || want.Version != 1 {
 				t.Fatalf("number %d, version %d", want.ID, want.Version)
 			}
