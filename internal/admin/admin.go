@@ -249,6 +249,10 @@ func (s *Service) SetPasswordHash(ctx context.Context, org string, id int64, enc
 	return s.Reset(ctx, identity.AccountKey(org, u.Realm, u.Canon))
 }
 
+// Recognise names the kind of an already hashed password and refuses one this
+// server cannot read, or that would stall it.
+func Recognise(encoded string) (kind string, err error) { return hash.Recognise(encoded) }
+
 // RevokeUser ends every token issued to the user so far.
 func (s *Service) RevokeUser(ctx context.Context, org string, id int64) error {
 	_, err := s.ChangeUser(ctx, org, id, "user.revoke", func(u *identity.User) error {

@@ -100,6 +100,7 @@ func (a *applier) orgs(context.Context) error {
 			continue
 		}
 		want.Number, want.Version = have.Number, have.Version
+		want.Default = want.Default || (have.Default && !a.marksDefault())
 		if want.Realms == nil {
 			want.Realms = have.Realms
 		}
@@ -111,8 +112,14 @@ func (a *applier) orgs(context.Context) error {
 	return nil
 }
 
-// Kept tells a client's secrets apart that are the same one: generated secrets
-// have this prefix and are kept by a fast hash.
+// marksDefault reports whether the world names a default organization: if not, the
+// one there is stays it, since a server without one answers nobody.
+func (a *applier) marksDefault() bool {
+	return slices.ContainsFunc(a.world.Orgs, func(o client.Org) bool { return o.Default })
+}
+
+// generatedPrefix marks secrets this server made: they have 256 random bits, so a
+// fast hash keeps them.
 const generatedPrefix = "jts_"
 
 func (a *applier) clients(ctx context.Context) error {

@@ -131,8 +131,8 @@ func (f *Front) refuse(r *Request, rec *audit.Record, at found, err error) Reply
 	if rec.Route == "" {
 		rec.Route = r.Method + " " + audit.Clean(r.Rest)
 	}
-	_ = f.Audit.Add(rec) // a refusal stays a refusal when its record is dropped
 	reply = reply.With("Jeton-Error-Id", rec.ID.String())
+	_ = f.Audit.Add(rec) // a refusal stays a refusal when its record is dropped; from here the record is the log's
 	if e.RetryAfter > 0 && reply.Header.Get("Retry-After") == "" {
 		reply.Header.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
 	}

@@ -130,7 +130,7 @@ func (m *Mint) stand(ctx context.Context, org string, s State, generation, expir
 		}
 	}
 	a := &oauth.Access{
-		Org: f.Org, Dialect: f.Dialect, Client: f.Client, Scope: scope, Audience: f.Audience,
+		Org: f.Org, Dialect: f.Dialect, Client: f.Client, Scope: m.still(p, s, scope), Audience: f.Audience,
 		IssuedAt: time.UnixMilli(f.Created), Family: f.ID, AMR: f.AMR, AuthTime: f.AuthTime, Note: f.Note,
 		Subject: subject(s),
 	}
@@ -141,6 +141,15 @@ func (m *Mint) stand(ctx context.Context, org string, s State, generation, expir
 		a.Expires = time.Unix(expires, 0)
 	}
 	return a, "", nil
+}
+
+// still is the scope as of now: what the client lost since is gone.
+func (m *Mint) still(p policy.Profile, s State, scope oauth.Scope) oauth.Scope {
+	c, ok := m.clients.Client(s.Family.Org, s.Family.Client)
+	if !ok || len(scope) == 0 {
+		return scope
+	}
+	return policy.Still(p, c, subject(s), scope)
 }
 
 func subject(s State) oauth.Subject {
@@ -320,7 +329,7 @@ func (m *Mint) standStateless(ctx context.Context, org string, p policy.Profile,
 	s := State{User: u, Family: oauth.Family{Org: org, Client: clientID}}
 	aud, _ := t.Claims.Texts("aud")
 	a := &oauth.Access{
-		Org: org, Dialect: p.Dialect, Client: clientID, Subject: subject(s), Scope: scope, Audience: aud,
+		Org: org, Dialect: p.Dialect, Client: clientID, Subject: subject(s), Scope: m.still(p, s, scope), Audience: aud,
 		IssuedAt: x.at, ID: id, JWT: true,
 	}
 	if exp != 0 {

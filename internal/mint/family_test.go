@@ -254,6 +254,29 @@ func TestGrantedScopeNeverGoesBeyondWhatWasAskedAllowedOrGrantedBefore(t *testin
 	})
 }
 
+func TestAScopeTakenFromTheClientIsGoneFromItsTokens(t *testing.T) {
+	engines(t, func(t *testing.T, s *servertest.Server) {
+		ctx := context.Background()
+		for _, p := range parties(t, s) {
+			tokens := p.begin(t)
+			if _, err := s.Core.Admin.ChangeClient(ctx, "default", p.id, "client.change", func(c *client.Client) error {
+				c.Scopes, c.DefaultScope = oauth.Scope{"a"}, oauth.Scope{"a"}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			a, err := s.Core.Mint.Check(ctx, "default", tokens.Access)
+			if err != nil || a.Scope.String() != "a" {
+				t.Errorf("%s: the token still has %v, %v", p.id, a, err)
+			}
+			next, err := p.refresh(tokens.Refresh)
+			if err != nil || next.Scope.String() != "a" {
+				t.Errorf("%s: a refresh still gives %v, %v", p.id, next.Scope, err)
+			}
+		}
+	})
+}
+
 func TestALifeOfZeroNeverEndsOnlyWhereTheDialectHasThat(t *testing.T) {
 	zero := int64(0)
 	for _, never := range []bool{true, false} {

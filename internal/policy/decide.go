@@ -87,14 +87,14 @@ func life(registered *int64, own time.Duration, never bool) time.Duration {
 }
 
 func scopes(p Profile, c *client.Client, proof oauth.Proof, asked oauth.Scope) (family, granted oauth.Scope, err error) {
-	if proof.Bounded { // an earlier grant: at most what it gave (RFC 6749 §6)
-		if len(asked) == 0 {
-			return proof.Granted, proof.Granted, nil
-		}
+	if proof.Bounded { // an earlier grant: at most what it gave (RFC 6749 §6), and what the client may still have
 		if !asked.Within(proof.Granted) {
 			return nil, nil, oauth.Refuse(oauth.InvalidScope, "the scope goes beyond what was granted")
 		}
-		return proof.Granted, asked, nil
+		if len(asked) == 0 {
+			asked = proof.Granted
+		}
+		return proof.Granted, Still(p, c, proof.Subject, asked), nil
 	}
 	if p.Scopes != nil {
 		granted, err = p.Scopes(c, proof.Subject, asked)
@@ -102,6 +102,31 @@ func scopes(p Profile, c *client.Client, proof oauth.Proof, asked oauth.Scope) (
 	}
 	granted, err = StandardScopes(c, asked)
 	return granted, granted, err
+}
+
+// Still is the part of a granted scope that the client and the subject may have
+// now: what was taken from the client since is gone from its tokens too.
+func Still(p Profile, c *client.Client, s oauth.Subject, granted oauth.Scope) oauth.Scope {
+	may := func(v string) bool {
+		if p.Scopes == nil {
+			return c.Scopes.Has(v)
+		}
+		got, err := p.Scopes(c, s, oauth.Scope{v})
+		return err == nil && got.Has(v)
+	}
+	for i, v := range granted {
+		if may(v) {
+			continue
+		}
+		out := slices.Clone(granted[:i]) // the usual case copies nothing
+		for _, v := range granted[i+1:] {
+			if may(v) {
+				out = append(out, v)
+			}
+		}
+		return out
+	}
+	return granted
 }
 
 // StandardScopes is the standard rule (RFC 6749 §3.3): what was asked must lie

@@ -72,6 +72,9 @@ func ListenSocket(data string) (*Socket, error) {
 // Close closes the socket and removes its file.
 func (s *Socket) Close() error {
 	err := s.Listener.Close()
+	if errors.Is(err, net.ErrClosed) { // by the end of Serve
+		err = nil
+	}
 	if s.pointer != "" {
 		_ = os.Remove(s.pointer)
 		_ = os.Remove(filepath.Dir(s.Path))

@@ -49,16 +49,19 @@ type Config struct {
 
 // Server is a wired server. Handler answers requests; Run does what time asks for.
 type Server struct {
-	Core   *core.Core
-	Store  *store.Store
-	Audit  *audit.Log
-	Ring   *keys.Ring
-	Faces  []*dialect.Dialect
-	config Config
-	front  *dialect.Front
-	base   base
-	limits *ratelimit.Throttle
-	close  sync.Once
+	Core  *core.Core
+	Store *store.Store
+	Audit *audit.Log
+	Ring  *keys.Ring
+	Faces []*dialect.Dialect
+	// Address is where this process listens, as a URL: for commands of this machine,
+	// where no public URL is set.
+	Address string
+	config  Config
+	front   *dialect.Front
+	base    base
+	limits  *ratelimit.Throttle
+	close   sync.Once
 }
 
 // Defaults of Config.

@@ -10,6 +10,9 @@ const (
 	getCounter  = `SELECT value FROM counter WHERE name = $1`
 	nextCounter = `INSERT INTO counter (name, value) VALUES ($1, 1)
  ON CONFLICT (name) DO UPDATE SET value = counter.value + 1 RETURNING value`
+	// passCounter goes on to a value, or by one where it is there already.
+	passCounter = `INSERT INTO counter (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE
+ SET value = CASE WHEN counter.value < excluded.value THEN excluded.value ELSE counter.value + 1 END`
 	raiseCounter = `INSERT INTO counter (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE
  SET value = CASE WHEN counter.value < excluded.value THEN excluded.value ELSE counter.value END`
 )

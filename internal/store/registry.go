@@ -35,9 +35,14 @@ const (
 	updateClient = `UPDATE client SET version = $1, body = $2 WHERE org = $3 AND id = $4 AND version = $5`
 	deleteClient = `DELETE FROM client WHERE org = $1 AND id = $2`
 	hasClient    = `SELECT version FROM client WHERE org = $1 AND id = $2`
+	clientBody   = `SELECT body FROM client WHERE org = $1 AND id = $2`
+	clientsOf    = `SELECT body FROM client WHERE org = $1`
+	usersOf      = `SELECT COALESCE(MAX(revoked_before), 0) FROM users WHERE org = $1`
 
-	// Tombstones are counters that hold when an organization or a client was last
-	// deleted, in unix milliseconds.
+	// Tombstones are counters that hold when an organization, a client of a name or
+	// any user was last deleted, in unix milliseconds. They only grow, and are never
+	// before a RevokedBefore of what was deleted: so what comes after has a
+	// RevokedBefore that no grant of what was there before knows, whatever the clock does.
 	getTombstones = `SELECT COALESCE(MAX(value), 0) FROM counter WHERE name = $1 OR name = $2`
 )
 
@@ -198,6 +203,16 @@ func (s *Store) DeleteOrg(ctx context.Context, id string) error {
 }
 
 func (s *Store) deleteOrg(t *tx, id string, now int64) error {
+	var version int64
+	if err := found(t.row(hasOrg, []any{id}, &version)); err != nil {
+		return err
+	}
+	if err := bury(t, tombstone(id), now, clientsOf, id); err != nil {
+		return err
+	}
+	if err := buryUser(t, now, usersOf, id); err != nil {
+		return err
+	}
 	if err := remove(t, deleteOrg, id); err != nil {
 		return err
 	}
@@ -206,15 +221,48 @@ func (s *Store) deleteOrg(t *tx, id string, now int64) error {
 			return err
 		}
 	}
-	if _, err := t.exec(raiseCounter, tombstone(id), now); err != nil {
+	return raiseRevision(t)
+}
+
+// bury raises a tombstone past now and past the RevokedBefore of the clients that
+// query finds and that are about to be deleted.
+func bury(t *tx, name string, now int64, query string, key ...any) error {
+	err := t.rows(query, key, func(scan func(...any) error) error {
+		var body string
+		if err := scan(&body); err != nil {
+			return err
+		}
+		var c client.Client
+		if err := json.Unmarshal([]byte(body), &c); err != nil {
+			return fmt.Errorf("decode client: %w", err)
+		}
+		now = max(now, c.RevokedBefore)
+		return nil
+	})
+	if err != nil {
 		return err
 	}
-	return raiseRevision(t)
+	_, err = t.exec(passCounter, name, now)
+	return err
+}
+
+// buryUser does the same for users; all have one tombstone.
+func buryUser(t *tx, now int64, query string, key ...any) error {
+	var last int64
+	if _, err := t.row(query, key, &last); err != nil {
+		return err
+	}
+	_, err := t.exec(passCounter, userTombstone, max(now, last))
+	return err
 }
 
 // tombstone names the counter that remembers when something was deleted. Quoting
 // keeps names of different parts different.
 func tombstone(parts ...string) string { return fmt.Sprintf("gone:%q", parts) }
+
+// userTombstone is the one of all users: their numbers are not given twice, but
+// one that is asked for by number may be an old one.
+const userTombstone = "gone:users"
 
 // PutClient keeps a new client; ErrExists when the organization has one with its
 // id. Where one of that id was deleted before, what was issued to that one is
@@ -279,10 +327,14 @@ func (s *Store) DeleteClient(ctx context.Context, org, id string) error {
 }
 
 func (s *Store) deleteClient(t *tx, org, id string) error {
-	if err := remove(t, deleteClient, org, id); err != nil {
+	var version int64
+	if err := found(t.row(hasClient, []any{org, id}, &version)); err != nil {
 		return err
 	}
-	if _, err := t.exec(raiseCounter, tombstone(org, id), s.now().UnixMilli()); err != nil {
+	if err := bury(t, tombstone(org, id), s.now().UnixMilli(), clientBody, org, id); err != nil {
+		return err
+	}
+	if err := remove(t, deleteClient, org, id); err != nil {
 		return err
 	}
 	return raiseRevision(t)
@@ -323,7 +375,7 @@ func (s *Store) Apply(ctx context.Context, c Change) error {
 	steps := slices.Concat(
 		stepsOf(c.DeleteDocs, func(k DocKey) string { return "object " + k.Kind + "/" + k.ID }, s.deleteDocKey),
 		stepsOf(c.DeleteUsers, func(k UserKey) string { return fmt.Sprintf("user %d", k.ID) },
-			func(t *tx, k UserKey) error { return remove(t, deleteUser, k.ID, k.Org) }),
+			func(t *tx, k UserKey) error { return s.deleteUser(t, k.Org, k.ID) }),
 		stepsOf(c.DeleteClients, func(k ClientKey) string { return "client " + k.ID },
 			func(t *tx, k ClientKey) error { return s.deleteClient(t, k.Org, k.ID) }),
 		stepsOf(c.PutOrgs, orgName, s.putOrg),

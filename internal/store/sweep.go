@@ -36,9 +36,11 @@ const (
 	sweepSetup = `DELETE FROM setup WHERE expires <= $1`
 
 	// A family without an end is over when it was revoked, or when neither of its
-	// tokens can be used any more.
+	// tokens can be used any more. A rolling token (used > 0) whose refresh token is
+	// over for that long has not been used for longer still.
 	overFamilies = `SELECT id, CASE WHEN (revoked > 0 AND revoked < $3)
- OR (expires > 0 AND expires < $4 AND (secret IS NULL OR (idle > 0 AND idle < $4))) THEN 1 ELSE 0 END
+ OR (expires > 0 AND expires < $4 AND (secret IS NULL OR (idle > 0 AND idle < $4)))
+ OR (used > 0 AND idle > 0 AND idle < $4) THEN 1 ELSE 0 END
  FROM family WHERE id > $1 ORDER BY id LIMIT $2`
 	dropOneFamily = `DELETE FROM family WHERE id = $1`
 	dropItsNames  = `DELETE FROM alias WHERE family = $1`

@@ -97,6 +97,7 @@ const (
 	updateUser = `UPDATE users SET realm = $1, canon = $2, mail = $3, enabled = $4, expires = $5, password = $6,
  revoked_before = $7, version = $8, body = $9 WHERE id = $10 AND org = $11 AND version = $12`
 	setPassword = `UPDATE users SET password = $1 WHERE id = $2 AND org = $3 AND password = $4`
+	revokedUser = `SELECT revoked_before FROM users WHERE id = $1`
 	deleteUser  = `DELETE FROM users WHERE id = $1 AND org = $2`
 	hasUser     = `SELECT version FROM users WHERE id = $1 AND org = $2`
 
@@ -159,7 +160,13 @@ func (s *Store) numberUser(t *tx, u *identity.User) (err error) {
 		return err
 	}
 	if u.ID <= last {
-		u.RevokedBefore = max(u.RevokedBefore, s.now().UnixMilli())
+		var gone int64
+		if _, err := t.row(getCounter, []any{userTombstone}, &gone); err != nil {
+			return err
+		}
+		if gone > 0 {
+			u.RevokedBefore = max(u.RevokedBefore, gone+1)
+		}
 		return nil
 	}
 	_, err = t.exec(raiseCounter, userCounter, u.ID)
@@ -316,7 +323,18 @@ func (s *Store) SetPassword(ctx context.Context, org string, id int64, old, hash
 // DeleteUser removes a user; what was issued to them finds nobody from then on.
 // ErrNotFound when there is none.
 func (s *Store) DeleteUser(ctx context.Context, org string, id int64) error {
-	return s.write(ctx, "delete user", 0, func(t *tx) error { return remove(t, deleteUser, id, org) })
+	return s.write(ctx, "delete user", 0, func(t *tx) error { return s.deleteUser(t, org, id) })
+}
+
+func (s *Store) deleteUser(t *tx, org string, id int64) error {
+	var version int64
+	if err := found(t.row(hasUser, []any{id, org}, &version)); err != nil {
+		return err
+	}
+	if err := buryUser(t, s.now().UnixMilli(), revokedUser, id); err != nil {
+		return err
+	}
+	return remove(t, deleteUser, id, org)
 }
 
 // remove deletes one row; ErrNotFound when there is none.

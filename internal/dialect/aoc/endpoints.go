@@ -191,7 +191,10 @@ func (f face) grant(r *dialect.Request, p wire.Params, o *client.Org, cred clien
 		Assertion: p.Text("assertion"), Audience: cred.Audience, AnyOf: true,
 		MaxLife: maxAssertionLife, Skew: assertionSkew,
 		UserKeys: true, ClientKeys: true, // a client has a key only where the global key is allowed
-		Subject: byMail, Also: map[string]string{"org": o.ID}, May: f.listed,
+		Subject: byMail, Also: map[string]string{"org": o.ID},
+		May: func(ctx context.Context, c *client.Client, u *identity.User) (bool, error) {
+			return f.listed(ctx, c, u.Subject())
+		},
 	}, nil
 }
 
@@ -234,12 +237,12 @@ func sameLetter(a, b rune) bool {
 
 // listed says whether the client may speak for the user: for everybody, or for
 // those who are on its list, themselves or by one of their groups.
-func (f face) listed(ctx context.Context, c *client.Client, u *identity.User) (bool, error) {
+func (f face) listed(ctx context.Context, c *client.Client, s oauth.Subject) (bool, error) {
 	if !c.Bool(listedOnly) {
 		return true, nil
 	}
-	found, err := f.onList(ctx, c, entity{Type: "user", ID: number(u.ID)})
-	for _, g := range u.Groups {
+	found, err := f.onList(ctx, c, entity{Type: "user", ID: number(s.User)})
+	for _, g := range s.Groups {
 		if found || err != nil {
 			break
 		}

@@ -37,7 +37,26 @@ func (f face) caller(r *dialect.Request) (caller, error) {
 	if rec := r.Audit(); rec != nil {
 		rec.Org, rec.Actor = o.ID, a.Subject.Name
 	}
-	return caller{o, a}, nil
+	return caller{o, a}, f.stands(r, a)
+}
+
+// stands checks that the client may still speak for the user: a token an assertion
+// was given (nobody saw the person) counts no longer than the client's right to it.
+func (f face) stands(r *dialect.Request, a *oauth.Access) error {
+	if len(a.AMR) > 0 {
+		return nil
+	}
+	c, ok := f.core.Clients.Client(a.Org, a.Client)
+	if !ok || !c.May(oauth.GrantJWTBearer) {
+		r.Audit().Fail("grant", string(oauth.GrantJWTBearer), "not the client's any more", "jeton client set "+a.Client+" grants+=jwt-bearer")
+		return oauth.Refuse(oauth.InvalidToken, "")
+	}
+	on, err := f.listed(r.Context(), c, a.Subject)
+	if err == nil && !on {
+		r.Audit().Fail("listed", "a user listed for the client", a.Subject.Name, "list the user for client "+c.ID)
+		err = oauth.Refuse(oauth.InvalidToken, "")
+	}
+	return err
 }
 
 // tokenOrg is the organization a token is to be checked in: the one the host or

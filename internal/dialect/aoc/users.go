@@ -161,6 +161,12 @@ func (f face) changeUser(r *dialect.Request) (dialect.Reply, error) {
 	if err != nil {
 		return dialect.Reply{}, err
 	}
+	if u.ID != c.access.Subject.User && len(u.Roles) > 0 {
+		// Whoever sets a key can speak for its holder: an administrator of the
+		// organization must not become one of the server.
+		r.Audit().Fail("roles", "a user without roles of administration", u.Name, "jeton user key "+u.Name+" --add FILE")
+		return dialect.Reply{}, oauth.Refuse(oauth.Forbidden, "")
+	}
 	_, err = f.core.Admin.ChangeUser(r.Context(), c.org.ID, u.ID, "user.key", func(u *identity.User) error {
 		u.Keys = keys
 		return nil

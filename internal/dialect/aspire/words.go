@@ -70,7 +70,7 @@ func status(c oauth.Code, voice string) int {
 		}
 		return http.StatusNotFound // what the vendor's clients see for bad credentials
 	case oauth.InvalidRequest, oauth.MissingParameter, oauth.MissingGrantType, oauth.MalformedBody, oauth.InvalidValue,
-		oauth.InvalidScope, oauth.InvalidTarget, oauth.UnsupportedGrantType:
+		oauth.UnknownParameter, oauth.InvalidScope, oauth.InvalidTarget, oauth.UnsupportedGrantType:
 		return http.StatusBadRequest
 	case oauth.BadRefreshToken, oauth.InvalidGrant, oauth.BadAssertion, oauth.BadCode, oauth.MFARequired,
 		oauth.MissingToken, oauth.InvalidToken:

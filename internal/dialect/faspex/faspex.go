@@ -55,7 +55,6 @@ var Profile = policy.Profile{
 	RefreshLife: 30 * 24 * time.Hour,
 	FamilyLife:  180 * 24 * time.Hour,
 	Scopes:      noScope,
-	Grants:      []oauth.GrantType{oauth.GrantPassword, oauth.GrantRefreshToken},
 	RefreshFor:  []oauth.GrantType{oauth.GrantPassword, oauth.GrantSAMLBearer},
 	Rotate:      true,
 	Grace:       10 * time.Second,

@@ -69,7 +69,6 @@ var Profile = policy.Profile{
 	FamilyLife:  90 * 24 * time.Hour,
 	Never:       true,
 	Scopes:      scopes,
-	Grants:      []oauth.GrantType{oauth.GrantPassword, oauth.GrantRefreshToken},
 	RefreshFor:  []oauth.GrantType{oauth.GrantPassword, oauth.GrantAuthorizationCode},
 	Rotate:      true,
 	KillAccess:  true,

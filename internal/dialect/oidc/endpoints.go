@@ -218,16 +218,26 @@ type document struct {
 }
 
 // discovery is OpenID Connect Discovery §3 and RFC 8414 §2: one document under both
-// names. It lists what there is and nothing that is not.
+// names.
 func (f face) discovery(r *dialect.Request) (dialect.Reply, error) {
+	d, err := f.discovers.get(r.Base, func() any { return discovered(r.Base) })
+	if err != nil {
+		return dialect.Reply{}, err
+	}
+	return dialect.Reply{Status: http.StatusOK, Body: d.body, ContentType: "application/json", Cache: "public, max-age=300", ETag: d.etag}, nil
+}
+
+// discovered is the document of a base URL. It lists what there is and nothing that
+// is not.
+func discovered(base string) document {
 	algs := make([]string, 0, 5)
 	for _, a := range mint.Algorithms() {
 		algs = append(algs, string(a))
 	}
 	private := []string{wire.MethodSecretBasic, wire.MethodSecretPost, wire.MethodPrivateKeyJWT}
-	return dialect.Reply{Status: http.StatusOK, Cache: "public, max-age=300", Body: document{
-		Issuer: r.Base, Token: r.Base + "/oauth2/token", Introspection: r.Base + "/oauth2/introspect",
-		Revocation: r.Base + "/oauth2/revoke", Userinfo: r.Base + "/oauth2/userinfo", JWKS: r.Base + "/.well-known/jwks.json",
+	return document{
+		Issuer: base, Token: base + "/oauth2/token", Introspection: base + "/oauth2/introspect",
+		Revocation: base + "/oauth2/revoke", Userinfo: base + "/oauth2/userinfo", JWKS: base + "/.well-known/jwks.json",
 		Responses: []string{},
 		Grants: []string{
 			string(oauth.GrantClientCredentials), string(oauth.GrantRefreshToken),
@@ -238,7 +248,7 @@ func (f face) discovery(r *dialect.Request) (dialect.Reply, error) {
 		Subjects: []string{"public"}, IDAlgs: algs,
 		Scopes: []string{"openid", "profile", "email", "groups", "offline_access"},
 		Claims: []string{"sub", "name", "given_name", "family_name", "preferred_username", "email", "groups"},
-	}}, nil
+	}
 }
 
 func (f face) jwks(r *dialect.Request) (dialect.Reply, error) {

@@ -88,10 +88,13 @@ func subject(s oauth.Subject) string {
 	return number(s.User)
 }
 
-type face struct{ core *core.Core }
+type face struct {
+	core      *core.Core
+	discovers *documents
+}
 
 func mount(m *dialect.Mux, c *core.Core) {
-	f := face{c}
+	f := face{c, &documents{}}
 	m.Handle("POST", "/oauth2/token", f.token)
 	m.Handle("POST", "/oauth2/introspect", f.introspect)
 	m.Handle("POST", "/oauth2/revoke", f.revoke)

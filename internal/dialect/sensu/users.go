@@ -6,7 +6,6 @@ import (
 
 	"jeton/internal/admin"
 	"jeton/internal/dialect"
-	"jeton/internal/hash"
 	"jeton/internal/identity"
 	"jeton/internal/oauth"
 	"jeton/internal/wire"
@@ -128,7 +127,7 @@ func passwordHash(o wire.Object) (string, error) {
 	if !strings.HasPrefix(encoded, "$2") {
 		return "", invalid("password_hash", "password_hash must be a bcrypt hash")
 	}
-	if _, err := hash.Recognise(encoded); err != nil || encoded[4:6] < minCost {
+	if _, err := admin.Recognise(encoded); err != nil || encoded[4:6] < minCost {
 		return "", invalid("password_hash", "password_hash must be a bcrypt hash of cost 10 to 14")
 	}
 	return encoded, nil

@@ -110,6 +110,11 @@ func small(t *testing.T, open func(t *testing.T) *store.Store) {
 			if must(s.TakeSetup(t.Context(), hash("old"), now))(t) || must(s.TakeSetup(t.Context(), hash("guess"), now))(t) {
 				t.Fatal("took a code that was not valid")
 			}
+			for code, valid := range map[string]bool{"code": true, "old": false, "guess": false} {
+				if got := must(s.ValidSetup(t.Context(), hash(code), now))(t); got != valid {
+					t.Fatalf("code %q: valid %v", code, got)
+				}
+			}
 			won := race(t, racers, func(int) (bool, error) { return s.TakeSetup(t.Context(), hash("code"), now) })
 			if won != 1 || must(s.HasSetup(t.Context()))(t) {
 				t.Fatalf("%d took the code", won)

@@ -27,6 +27,8 @@ func newClient(org, id string) *client.Client {
 		Secrets: []client.Secret{{Hash: "$sha256$x", Sealed: []byte{0, 1}, Hint: "abcd"}}, Keys: []client.Key{{ID: "k", PEM: "p"}},
 		Grants: []oauth.GrantType{oauth.GrantPassword}, Scopes: oauth.Scope{"a", "b"}, RedirectURIs: []string{"https://x/cb"},
 		AccessLife: &life, Settings: map[string]json.RawMessage{"s": json.RawMessage(`{"a":1}`)}, RevokedBefore: 5,
+		DefaultScope: oauth.Scope{"a"}, Audiences: []string{"urn:api"}, Introspect: true, Resource: "urn:r", AccessFormat: client.JWT,
+		AccessAlg: "ES256", IDTokenAlg: "RS256", RefreshLife: &life, Realm: "local", Source: "f.yaml:1", Created: 1, Updated: 2,
 	}
 }
 
@@ -92,17 +94,25 @@ func registry(t *testing.T, open func(t *testing.T) *store.Store) {
 			}
 		},
 		"what was issued to a deleted client does not come back with its name": func(t *testing.T, s *store.Store) {
-			c := newClient("a", "c")
-			ok(t, s.PutClient(t.Context(), c))
-			if c.RevokedBefore != 5 {
-				t.Fatalf("a new name was revoked before %d", c.RevokedBefore)
-			}
-			issued := time.Now().UnixMilli()
-			ok(t, s.DeleteClient(t.Context(), "a", "c"))
-			again := newClient("a", "c")
-			ok(t, s.PutClient(t.Context(), again))
-			if got := must(s.Snapshot(t.Context()))(t).Clients[0]; got.RevokedBefore <= issued || again.RevokedBefore != got.RevokedBefore {
-				t.Fatalf("revoked before %d, issued %d", got.RevokedBefore, issued)
+			seen := map[int64]bool{}
+			for round := range 20 { // several within one millisecond
+				c := newClient("a", "c")
+				ok(t, s.PutClient(t.Context(), c))
+				if round == 0 && c.RevokedBefore != 5 {
+					t.Fatalf("a new name was revoked before %d", c.RevokedBefore)
+				}
+				if seen[c.RevokedBefore] {
+					t.Fatalf("round %d: RevokedBefore %d again", round, c.RevokedBefore)
+				}
+				if round%3 == 1 { // as after a clock that ran ahead
+					c.RevokedBefore = time.Now().UnixMilli() + 1000
+					ok(t, s.UpdateClient(t.Context(), c))
+				}
+				seen[c.RevokedBefore] = true
+				if got := must(s.Snapshot(t.Context()))(t).Clients[0].RevokedBefore; got != c.RevokedBefore {
+					t.Fatalf("stored %d, said %d", got, c.RevokedBefore)
+				}
+				ok(t, s.DeleteClient(t.Context(), "a", "c"))
 			}
 			other := newClient("b", "c")
 			ok(t, s.PutClient(t.Context(), other))

@@ -118,6 +118,7 @@ func family(org string) *oauth.Family {
 		AuthTime: now.Unix() - 5, Created: now.UnixMilli(), Expires: now.Unix() + 900, Idle: now.Unix() + 3600, Ends: ends,
 		Used: now.Unix() - 60, PrevUsed: now.Unix() - 120, Generation: 1, Secret: hash("first"), Previous: hash("zeroth"),
 		Rotated: now.UnixMilli() - 7, Confirm: "thumb", Note: `{"node":1}`,
+		UserSince: 11, ClientSince: 12,
 	}
 }
 

@@ -28,6 +28,7 @@ const programs = "/usr/lib/postgresql/*/bin"
 // Server is one running PostgreSQL.
 type Server struct {
 	bin, dir string
+	settings []string // name=value, over the usual ones
 	count    atomic.Int64
 }
 
@@ -49,8 +50,9 @@ func Run(m *testing.M, use func(*Server)) int {
 }
 
 // Start makes a database cluster in a temporary folder and starts its server,
-// which listens on a socket in that folder alone.
-func Start() (*Server, error) {
+// which listens on a socket in that folder alone. settings are name=value and go
+// over the usual ones, which do not wait for the disk.
+func Start(settings ...string) (*Server, error) {
 	found, err := filepath.Glob(programs)
 	if err != nil || len(found) == 0 {
 		return nil, errors.New("pg: no PostgreSQL server programs in " + programs + ": apt-get install postgresql")
@@ -61,7 +63,7 @@ func Start() (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pg: %w", err)
 	}
-	s := &Server{bin: found[len(found)-1], dir: dir}
+	s := &Server{bin: found[len(found)-1], dir: dir, settings: settings}
 	if err := s.start(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -81,9 +83,13 @@ func (s *Server) start() error {
 	return s.launch()
 }
 
-// launch starts the server on the cluster there is. It never waits for the disk.
+// launch starts the server on the cluster there is. By itself it never waits for
+// the disk.
 func (s *Server) launch() error {
 	options := "-c listen_addresses='' -c fsync=off -c full_page_writes=off -c max_connections=200 -c shared_buffers=32MB -k " + s.dir
+	for _, set := range s.settings {
+		options += " -c " + set
+	}
 	return s.program("pg_ctl", "-D", s.data(), "-w", "-t", "60", "-l", filepath.Join(s.dir, "log"), "-o", options, "start")
 }
 
@@ -132,7 +138,8 @@ func (s *Server) URL(name string) string {
 	return "postgres:///" + name + "?" + q.Encode()
 }
 
-// Database makes an empty database for one test and returns its URL.
+// Database makes an empty database for one test, which ends with the test, and
+// returns its URL.
 func (s *Server) Database(t testing.TB) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -146,5 +153,17 @@ func (s *Server) Database(t testing.TB) string {
 	if _, err := db.ExecContext(ctx, "CREATE DATABASE "+name); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { s.drop(name) })
 	return s.URL(name)
+}
+
+// drop removes a database, which keeps the folder of a long run small. The server
+// may be stopped already, and then its folder goes with all of them.
+func (s *Server) drop(name string) {
+	db, err := sql.Open("pgx", s.URL("postgres"))
+	if err != nil {
+		return
+	}
+	defer db.Close()
+	_, _ = db.Exec("DROP DATABASE " + name + " WITH (FORCE)")
 }
