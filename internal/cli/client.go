@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"jeton/internal/adminapi"
@@ -146,7 +147,11 @@ func clientTable(env *Env, x adminapi.Client) table {
 		t.add("refresh_token", life(r.Life))
 	}
 	for _, s := range x.Secrets {
-		t.add("secret", joined("…"+s.Hint, "made "+since(env, s.Created, "before"), "ends "+since(env, s.Ends, "never")))
+		hint := s.Hint
+		if hint != "" {
+			hint = "…" + hint
+		}
+		t.add("secret", joined(hint, "made "+since(env, s.Created, "before"), "ends "+since(env, s.Ends, "never")))
 	}
 	for _, k := range x.Keys {
 		t.add("key", joined(k.ID, fingerprint(k.PEM)))
@@ -298,13 +303,30 @@ func (c *ClientCreateCmd) report(env *Env, x adminapi.NewClient, info adminapi.I
 	if x.Secret != "" {
 		fmt.Fprintf(env.Stdout, "secret  %s   (shown once; the server keeps a hash)\n", x.Secret)
 	}
-	p := play{env: env, dialect: x.Dialect, base: first(info.URL, "http://127.0.0.1:8420"), client: x.ID, org: x.Organization}
-	call := p.curl()
+	call := vendorCall(env, x, first(info.URL, "http://"+config.DefaultListen))
 	if call == "" {
 		return nil
 	}
 	_, err := fmt.Fprintf(env.Stdout, "\nits call, which stays what it was but for the server's name:\n%s\n", indent(call))
 	return err
+}
+
+// vendorCall is what the vendor's documents have a client send, "" where a browser
+// comes first. Its secrets are shell variables.
+func vendorCall(env *Env, x adminapi.NewClient, base string) string {
+	p := play{env: env, dialect: x.Dialect, base: base, client: x.ID, org: x.Organization,
+		public: x.Auth == "none", flags: playFlags{Curl: true}}
+	for _, g := range []struct{ registered, played string }{
+		{"client_credentials", "client_credentials"}, {"jwt-bearer", "jwt"}, {"password", "password"},
+	} {
+		if p.grant == "" && slices.Contains(x.Grants, g.registered) {
+			p.grant = g.played
+		}
+	}
+	if p.grant == "" {
+		return ""
+	}
+	return p.curl()
 }
 
 func indent(text string) string { return "  " + strings.ReplaceAll(text, "\n", "\n  ") }

@@ -152,7 +152,7 @@ func shorten(s string, n int) string {
 	if len(r) <= n || n < 3 {
 		return s
 	}
-	head := (n - 1 + 1) / 2
+	head := n / 2
 	return string(r[:head]) + "…" + string(r[len(r)-(n-1-head):])
 }
 
@@ -194,15 +194,16 @@ func since(env *Env, unix int64, never string) string {
 
 // span words a length of time with one unit.
 func span(d time.Duration) string {
+	in := func(unit time.Duration) int64 { return int64((d + unit/2) / unit) }
 	switch {
 	case d < 2*time.Minute:
-		return fmt.Sprintf("%d s", d/time.Second)
+		return fmt.Sprintf("%d s", in(time.Second))
 	case d < 2*time.Hour:
-		return fmt.Sprintf("%d min", d/time.Minute)
+		return fmt.Sprintf("%d min", in(time.Minute))
 	case d < 48*time.Hour:
-		return fmt.Sprintf("%d h", d/time.Hour)
+		return fmt.Sprintf("%d h", in(time.Hour))
 	}
-	return fmt.Sprintf("%d d", d/(24*time.Hour))
+	return fmt.Sprintf("%d d", in(24*time.Hour))
 }
 
 // confirm asks whether an object is to go; a person types its name. Where nobody

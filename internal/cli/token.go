@@ -229,7 +229,7 @@ type play struct {
 	base, org, client, realm, scope, resource string
 	user, keyFile                             string
 	secret, password, assertion, refresh      oauth.Secret
-	demo                                      bool
+	demo, public                              bool // public: the client is known to have no secret
 	world                                     *config.World // of the demo
 	filled                                    bool
 	data                                      string // data folder of the server of this machine, "" when another is meant
@@ -446,6 +446,7 @@ func (p *play) gatherSecret() error {
 		}
 		for _, c := range p.world.Clients {
 			if c.ID == p.client && c.Public() {
+				p.public = true
 				return nil
 			}
 		}

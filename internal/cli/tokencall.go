@@ -38,6 +38,9 @@ func newState() string { return rand.Text() }
 func (p *play) exchange() exchange {
 	password := param{"password", p.password.Reveal(), "PASSWORD"}
 	secret := param{"client_secret", p.secret.Reveal(), "CLIENT_SECRET"}
+	if p.public {
+		secret.variable = ""
+	}
 	user := param{name: "username", value: first(p.user, "USER")}
 	client := param{name: "client_id", value: first(p.client, "CLIENT")}
 	switch p.dialect {
@@ -109,7 +112,7 @@ func (p *play) oidc(user, password, client, secret param) exchange {
 		x.form = []param{grant}
 	}
 	x.form = append(x.form, p.present(param{name: "scope", value: p.scope}, param{name: "resource", value: p.resource})...)
-	if p.secret == "" && (!p.flags.Curl || p.demo) {
+	if p.secret == "" && (!p.flags.Curl || p.demo || p.public) {
 		x.form = append(x.form, client)
 		return x
 	}

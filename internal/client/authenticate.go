@@ -167,6 +167,11 @@ func (r *Registry) proveAssertion(ctx context.Context, c *Client, cred Credentia
 	if err != nil {
 		return fail("form", "a signed JWT", err.Error(), "send a compact JWS")
 	}
+	// What the client signed for another purpose (a request object, a token) is no
+	// proof of who calls here (RFC 8725 §3.11).
+	if t.Typ != "" && !t.Is("JWT") && !t.Is("client-authentication+jwt") {
+		return fail("typ", "JWT", t.Typ, "leave typ out, or set it to JWT")
+	}
 	iss, _ := t.Claims.Text("iss")
 	sub, _ := t.Claims.Text("sub")
 	if iss != c.ID || sub != c.ID {

@@ -142,6 +142,16 @@ func (f *Front) refuse(r *Request, rec *audit.Record, at found, err error) Reply
 	return reply
 }
 
+// Header fields most answers share. Nobody changes the lists, and a longer one is
+// always another.
+var (
+	noStore   = []string{"no-store"}
+	noCache   = []string{"no-cache"}
+	noSniff   = []string{"nosniff"}
+	typeJSON  = []string{"application/json"}
+	noGuesses []string // of a Content-Type: none is sent, and none is guessed
+)
+
 // write is the one place an answer leaves.
 func (f *Front) write(w http.ResponseWriter, r *Request, reply Reply) {
 	h := w.Header()
@@ -151,10 +161,9 @@ func (f *Front) write(w http.ResponseWriter, r *Request, reply Reply) {
 	if reply.Cache != "" {
 		h.Set("Cache-Control", reply.Cache)
 	} else {
-		h.Set("Cache-Control", "no-store")
-		h.Set("Pragma", "no-cache")
+		h["Cache-Control"], h["Pragma"] = noStore, noCache
 	}
-	h.Set("X-Content-Type-Options", "nosniff")
+	h["X-Content-Type-Options"] = noSniff
 	if reply.ETag != "" {
 		h.Set("ETag", reply.ETag)
 		if strings.Contains(r.Header.Get("If-None-Match"), reply.ETag) {
@@ -181,10 +190,13 @@ func (f *Front) write(w http.ResponseWriter, r *Request, reply Reply) {
 			body = append(body, '\n')
 		}
 	}
-	if reply.ContentType != "" {
+	switch reply.ContentType {
+	case "":
+		h["Content-Type"] = noGuesses
+	case "application/json":
+		h["Content-Type"] = typeJSON
+	default:
 		h.Set("Content-Type", reply.ContentType)
-	} else {
-		h["Content-Type"] = nil // none, and no guessing
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(reply.Status)

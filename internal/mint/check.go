@@ -254,6 +254,9 @@ func (m *Mint) readJWT(ctx context.Context, org, token string, use bool) (*oauth
 	if err != nil {
 		return nil, "", fmt.Errorf("mint: look up the token: %w", err)
 	}
+	if state.Family.Dialect != p.Dialect { // one dialect's key never speaks for another's grants
+		return nil, "signed by a key of dialect " + p.Dialect, nil
+	}
 	generation := int64(n.generation)
 	if n.last == markSession { // names the family, no generation
 		generation = state.Family.Generation

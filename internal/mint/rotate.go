@@ -167,7 +167,7 @@ func (m *Mint) loadRefresh(ctx context.Context, id int64, secret, material []byt
 
 func (m *Mint) readRefreshJWT(p policy.Profile, org, token string) (name, string, bool) {
 	t, err := jose.Parse(token)
-	if err != nil || p.Refresh.Handle == nil {
+	if err != nil || p.Refresh.Handle == nil || t.Typ != p.Refresh.Typ {
 		return name{}, "", false
 	}
 	for _, key := range m.keys.Verifying(org, p.Refresh.Purpose, t.KID) {

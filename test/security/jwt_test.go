@@ -423,23 +423,17 @@ func TestJWT14ATokenHasExactlyOneSpelling(t *testing.T) {
 			spellings["trailing bits of the payload"] = part[0] + "." + last + "." + part[2]
 		}
 		for name, text := range spellings {
-			if text == token || (strings.ContainsAny(text, "\r\n\x00") && strings.Contains(in.name, "userinfo sensu users aspire aoc self")) {
-				continue
-			}
-			if !sendable(in, text) {
-				continue // the HTTP library itself refuses such a header
-			}
-			if in.send(s, text) {
-				s.t.Errorf("%s was taken", name)
+			if text != token && sendable(in, text) {
+				in.refuses(s, name, text)
 			}
 		}
 	})
 }
 
-// sendable: a header value cannot hold every character.
+// sendable: a header cannot hold every character, and has no space at its end.
 func sendable(in inlet, token string) bool {
 	inHeader := map[string]bool{"userinfo": true, "sensu users": true, "aspire": true, "aoc self": true, "sensu refresh, Bearer": true}
-	return !inHeader[in.name] || !strings.ContainsAny(token, "\r\n\x00")
+	return !inHeader[in.name] || !strings.ContainsAny(token, "\r\n\x00") && !strings.HasSuffix(token, " ")
 }
 
 // changedBits flips the bits of the last character that carry nothing, if there are any.

@@ -3,6 +3,7 @@ package aoc
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -79,13 +80,11 @@ func (f face) tokenOrg(r *dialect.Request, token string) *client.Org {
 }
 
 // needs checks that the token has one of these scopes.
-func (c caller) needs(r *dialect.Request, any ...string) error {
-	for _, v := range any {
-		if c.access.Scope.Has(v) {
-			return nil
-		}
+func (c caller) needs(r *dialect.Request, scopes ...string) error {
+	if slices.ContainsFunc(scopes, c.access.Scope.Has) {
+		return nil
 	}
-	r.Audit().Fail("scope", strings.Join(any, " or "), c.access.Scope.String(), "ask for a token with scope "+any[0])
+	r.Audit().Fail("scope", strings.Join(scopes, " or "), c.access.Scope.String(), "ask for a token with scope "+scopes[0])
 	return oauth.Refuse(oauth.InsufficientScope, "")
 }
 
@@ -181,7 +180,7 @@ func members(r *dialect.Request, permitted ...string) (body, error) {
 	}
 	var unknown []string
 	for _, name := range o.Names() {
-		if !contains(permitted, name) && len(unknown) < maxNamed {
+		if !slices.Contains(permitted, name) && len(unknown) < maxNamed {
 			unknown = append(unknown, name)
 		}
 	}
@@ -189,15 +188,6 @@ func members(r *dialect.Request, permitted ...string) (body, error) {
 		return body{}, &oauth.Error{Code: oauth.UnknownParameter, Param: strings.Join(unknown, ","), Description: "found unpermitted parameters"}
 	}
 	return body{o}, nil
-}
-
-func contains(list []string, v string) bool {
-	for _, s := range list {
-		if s == v {
-			return true
-		}
-	}
-	return false
 }
 
 // body is a decoded request; a member of the wrong type is an invalid value.
