@@ -60,19 +60,21 @@ type applier struct {
 	dry    bool
 	change Change
 	steps  []Step
+
+	recorded int // how many of steps an audit event has
 }
 
 func (a *applier) commit(ctx context.Context) error {
 	if a.dry || a.change.empty() {
 		return nil
 	}
+	ctx = audit.Aside(ctx, "configuration.apply") // each transaction has its event
 	rec := audit.From(ctx)
-	rec.Name("configuration.apply")
-	names := make([]string, len(a.steps))
-	for i, s := range a.steps {
-		names[i] = s.Verb + " " + s.Object
+	rec.SetObject(fmt.Sprintf("%d objects", len(a.steps)-a.recorded))
+	for _, step := range a.steps[a.recorded:] {
+		rec.Pass(step.Verb, strings.TrimSuffix(step.Object+": "+strings.Join(step.Fields, " "), ": "))
 	}
-	rec.SetObject(strings.Join(names, ", "))
+	a.recorded = len(a.steps)
 	if err := a.Store.Apply(ctx, a.change); err != nil {
 		return a.refusal(err, "an object")
 	}
