@@ -94,6 +94,10 @@ func options(args []string) (o bench.Options, check bool, closeJSON func() error
 	f.StringVar(&o.Source, "source", ".", "folder of the source")
 	f.BoolVar(&o.Own, "own", false, "run the server in a child of this program, which offers profiles")
 	f.StringVar(&o.Pprof, "pprof", "", "with -own: address for profiles")
+	f.Func("env", "NAME=VALUE for the measured server alone; may be repeated", func(set string) error {
+		o.Env = append(o.Env, set)
+		return nil
+	})
 	f.StringVar(&o.Store, "store", bench.SQLite, "sqlite, postgres (one of its own), or the postgres:// URL of an empty database")
 	f.StringVar(&o.Dir, "dir", "", "folder for data; the disk that is measured")
 	f.StringVar(&o.Goals, "goals", "bench/goals.json", "ceilings; empty for none")

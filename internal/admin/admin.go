@@ -157,12 +157,12 @@ func (s *Service) CreateUser(ctx context.Context, u *identity.User, password oau
 
 func (s *Service) prepare(u *identity.User) (err error) {
 	if u.Canon, err = identity.Canonical(u.Name); err != nil {
-		return invalid("name", "the user name cannot be used: "+err.Error())
+		return err // a refusal that names the parameter
 	}
 	u.Mail = ""
 	if u.Email != "" {
 		if u.Mail, err = identity.CanonicalMail(u.Email); err != nil {
-			return invalid("email", "the e-mail address cannot be used: "+err.Error())
+			return err
 		}
 	}
 	if u.Realm == "" {

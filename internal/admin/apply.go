@@ -247,11 +247,11 @@ func (a *applier) users(ctx context.Context) error {
 // change.
 func (a *applier) canonical(u *identity.User) (err error) {
 	if u.Canon, err = identity.Canonical(u.Name); err != nil {
-		return invalid("name", "the user name cannot be used: "+err.Error())
+		return err
 	}
 	if u.Mail = ""; u.Email != "" {
 		if u.Mail, err = identity.CanonicalMail(u.Email); err != nil {
-			return invalid("email", "the e-mail address cannot be used: "+err.Error())
+			return err
 		}
 	}
 	return checkKeys(u.Keys)
@@ -393,10 +393,7 @@ func differ(have, want any) []string {
 		}
 	}
 	slices.Sort(out)
-	if slices.Equal(out, []string{"source"}) {
-		return nil
-	}
-	return out
+	return slices.DeleteFunc(out, func(name string) bool { return name == "source" })
 }
 
 func members(v any) map[string]json.RawMessage {

@@ -19,14 +19,23 @@ import (
 
 // object reads the body as a JSON object, its numbers as they were written.
 func object(r *dialect.Request) (map[string]any, error) {
-	if _, err := r.JSON(); err != nil { // strict: no repeated names, bounded depth
-		return nil, err
-	}
-	b, err := r.Bytes()
+	b, err := strict(r)
 	if err != nil {
 		return nil, err
 	}
 	return decode(b)
+}
+
+// strict is the body, once it is known to be a JSON object without repeated names
+// and of bounded depth.
+func strict(r *dialect.Request) ([]byte, error) {
+	if _, err := r.JSON(); err != nil {
+		if e := oauth.AsRefusal(err); e.Param != "" {
+			return nil, refuse(e.Code, pointer(e.Param), e.Description)
+		}
+		return nil, err
+	}
+	return r.Bytes()
 }
 
 func decode(b []byte) (map[string]any, error) {
@@ -41,10 +50,7 @@ func decode(b []byte) (map[string]any, error) {
 
 // read decodes the body into v, which lists every member there may be.
 func read(r *dialect.Request, v any) error {
-	if _, err := r.JSON(); err != nil {
-		return err
-	}
-	b, err := r.Bytes()
+	b, err := strict(r)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -172,9 +173,15 @@ func (a *api) check(r *dialect.Request, w *config.World) error {
 	return a.free(w)
 }
 
+// lineOf is where the checks say a thing was first, in a document nobody sees.
+var lineOf = regexp.MustCompile(`, first on line \d+`)
+
 // byName words problems by the names of the objects: the document that was checked
 // is sorted, so its positions are not those of the request.
 func byName(problems []config.Problem, f *config.File) []Fault {
+	for i := range problems {
+		problems[i].Text = lineOf.ReplaceAllString(problems[i].Text, "")
+	}
 	list := faults(problems, "")
 	for i, p := range problems {
 		section, rest, _ := strings.Cut(p.Path, "[")

@@ -22,6 +22,7 @@ const (
 	refusalRate   = 100  // records a second, steady
 	refusalBurst  = 2000 // records at once
 	flushPatience = 5 * time.Second
+	addPatience   = time.Second // how long a success waits for room in the queue
 )
 
 // ErrFull says that records come faster than they can be kept.
@@ -50,8 +51,10 @@ func NewLog(to Appender, now func() time.Time, failed func(error)) *Log {
 	return l
 }
 
-// Add queues a record. For a refusal over the rate it counts and returns nil; for
-// anything else a full queue is an error, and the caller must answer no.
+// Add queues a record. For a refusal over the rate it counts and returns nil. For
+// anything else it waits for room, which slows requests down to what can be written
+// and leaves the processor to the writer; when there is none for a second it is an
+// error, and the caller must answer no.
 func (l *Log) Add(r *Record) error {
 	if r.Outcome == Refused && !l.admit() {
 		l.dropped.Add(1)
@@ -61,8 +64,23 @@ func (l *Log) Add(r *Record) error {
 	case l.queue <- r:
 		return nil
 	default:
-		l.dropped.Add(1)
-		return ErrFull
+	}
+	if r.Outcome != Refused && l.wait(r) {
+		return nil
+	}
+	l.dropped.Add(1)
+	return ErrFull
+}
+
+// wait queues a record when there is room for it; false when there was none in time.
+func (l *Log) wait(r *Record) bool {
+	t := time.NewTimer(addPatience)
+	defer t.Stop()
+	select {
+	case l.queue <- r:
+		return true
+	case <-t.C:
+		return false
 	}
 }
 
@@ -100,7 +118,8 @@ func (l *Log) run() {
 			l.dropped.Add(uint64(len(batch)))
 			l.failed(err)
 		}
-		batch = nil
+		clear(batch)
+		batch = batch[:0]
 	}
 	for {
 		select {

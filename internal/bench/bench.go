@@ -22,6 +22,7 @@ type Options struct {
 	Binary   string          // jeton to measure; "" = built from source
 	Source   string          // where go build finds ./cmd/jeton; "" = working directory
 	Own      bool            // the server runs in a child of the benchmark itself
+	Env      []string        // NAME=VALUE for the measured server alone
 	Pprof    string          // address for the profiles of that child; "" = any free port
 	Store    string          // sqlite, postgres or a postgres:// URL
 	Dir      string          // for data; "" = a new temporary folder

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -55,9 +56,11 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func launch(name string, args []string, stdout io.Writer) (*child, error) {
+func launch(name string, args, env []string, stdout io.Writer) (*child, error) {
 	c := &child{cmd: exec.Command(name, args...), log: &tail{}, ended: make(chan error, 1)}
 	c.cmd.Stdout, c.cmd.Stderr = stdout, c.log
+	c.cmd.Env = slices.DeleteFunc(os.Environ(), func(set string) bool { return strings.HasPrefix(set, "JETON_") })
+	c.cmd.Env = append(c.cmd.Env, env...)
 	// A child must not outlive a benchmark that was killed.
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.begun = time.Now()
@@ -98,7 +101,8 @@ func (r *runner) serverChild(data, database string, still bool) (*child, error) 
 		return nil, err
 	}
 	side := ""
-	name, args := r.built, []string{"serve", "--data", data, "--listen", addr}
+	// The key beside the data, so that nothing outside the folder of the run is used.
+	name, args := r.built, []string{"serve", "--data", data, "--listen", addr, "--kek-file", kekPath(data)}
 	if still || r.Own {
 		if name, err = os.Executable(); err != nil {
 			return nil, fmt.Errorf("bench: %w", err)
@@ -116,7 +120,7 @@ func (r *runner) serverChild(data, database string, still bool) (*child, error) 
 	if database != "" {
 		args = append(args, "--database", database)
 	}
-	c, err := launch(name, args, io.Discard)
+	c, err := launch(name, args, r.Env, io.Discard)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +162,7 @@ func (r *runner) floorChild() (*child, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
-	c, err := launch(self, []string{"floor", "--data", dir}, out)
+	c, err := launch(self, []string{"floor", "--data", dir}, nil, out)
 	_ = out.Close() // the child has its own
 	if err != nil {
 		return nil, err
@@ -178,9 +182,11 @@ type ServeOptions struct {
 	Still                  bool   // nothing runs in the background
 }
 
+func kekPath(data string) string { return filepath.Join(data, "kek") }
+
 // open opens a server with the settings a real one has. now may be nil.
 func open(ctx context.Context, data, database string, now func() time.Time) (*server.Server, error) {
-	kek, _, err := vault.LoadKEK(filepath.Join(data, "kek"))
+	kek, _, err := vault.LoadKEK(kekPath(data))
 	if err != nil {
 		return nil, err
 	}

@@ -46,14 +46,18 @@ type Figure struct {
 // Report collects what a run found.
 type Report struct {
 	Slack   float64
+	Busy    bool // something about the run itself was wrong; the notes say what
 	Floors  []Row
 	Rows    []Row
 	Figures []Figure
 	Notes   []string
 }
 
-// Over counts what misses its goal, and rows with errors.
+// Over counts what misses its goal, rows with errors, and a run that proves nothing.
 func (r *Report) Over() (n int) {
+	if r.Busy {
+		n++
+	}
 	for _, x := range r.Rows {
 		if !x.OK {
 			n++

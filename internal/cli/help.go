@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -146,11 +147,12 @@ func (p *page) exits(n *kong.Node) {
 	if x, ok := command(n).(exiter); ok {
 		codes = append(codes, x.Exits()...)
 	}
-	texts := make([]string, len(codes))
-	for i, c := range codes {
-		texts[i] = fmt.Sprintf("%d %s", c, exitTexts[c])
+	slices.Sort(codes)
+	var texts []string
+	for _, c := range slices.Compact(codes) {
+		texts = append(texts, fmt.Sprintf("%d%s%s", c, glue, exitTexts[c]))
 	}
-	p.section("exit codes", []string{strings.Join(texts, " · ")})
+	p.section("exit codes", wrap(strings.Join(texts, " · "), width-2))
 }
 
 func (p *page) section(title string, lines []string) {
@@ -188,19 +190,22 @@ func (p *page) rows(title string, list []row) {
 	}
 }
 
+// glue stands for a space at which no line ends.
+const glue = "\x1f"
+
 func wrap(text string, columns int) []string {
 	var out []string
 	line := ""
 	for _, word := range strings.Fields(text) {
 		if line != "" && len([]rune(line))+1+len([]rune(word)) > columns {
-			out, line = append(out, line), ""
+			out, line = append(out, strings.ReplaceAll(line, glue, " ")), ""
 		}
 		if line != "" {
 			line += " "
 		}
 		line += word
 	}
-	return append(out, line)
+	return append(out, strings.ReplaceAll(line, glue, " "))
 }
 
 func flagName(f *kong.Flag) string {

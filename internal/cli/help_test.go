@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -86,10 +88,8 @@ func TestEveryCommandHasTwoExamplesAndSaysWhatItDoes(t *testing.T) {
 			t.Errorf("%s has fewer than two examples", fullPath(n))
 			continue
 		}
-		for _, line := range x.Examples() {
-			if !strings.Contains(line, "jeton") {
-				t.Errorf("%s: example %q does not call it", fullPath(n), line)
-			}
+		if !strings.Contains(strings.Join(x.Examples(), "\n"), fullPath(n)) {
+			t.Errorf("%s: no example calls it", fullPath(n))
 		}
 		if !strings.HasSuffix(n.Help, ".") {
 			t.Errorf("%s: %q is no sentence", fullPath(n), n.Help)
@@ -126,6 +126,20 @@ func TestHelpFitsTheWidthOfATerminal(t *testing.T) {
 			if len([]rune(line)) > width+40 {
 				t.Errorf("%s: a line of %d columns: %s", fullPath(n), len([]rune(line)), line)
 			}
+		}
+	}
+}
+
+func TestBashCompletesCommandsAndFlags(t *testing.T) {
+	_, script, _ := inside(t, "completion", "bash")
+	for words, want := range map[string]string{
+		"jeton hea": "healthcheck", "jeton admin cr": "create", "jeton serve --tls-": "--tls-cert --tls-key", "jeton completion b": "bash",
+	} {
+		list := strings.Fields(words)
+		call := script + "\nCOMP_WORDS=(" + words + ") COMP_CWORD=" + strconv.Itoa(len(list)-1) + "; _jeton; echo ${COMPREPLY[@]}"
+		out, err := exec.Command("bash", "-c", call).CombinedOutput()
+		if err != nil || strings.TrimSpace(string(out)) != want {
+			t.Errorf("%s: got %s, %v, want %s", words, out, err, want)
 		}
 	}
 }

@@ -16,7 +16,7 @@ type KeyCmd struct {
 
 // Examples implements exampler.
 func (*KeyCmd) Examples() []string {
-	return []string{"jeton key list", "jeton key rotate oidc"}
+	return []string{"jeton key list", "jeton key rotate token"}
 }
 
 // keyTable is the signing keys as a person reads them.
@@ -78,7 +78,7 @@ type KeyRotateCmd struct {
 
 // Examples implements exampler.
 func (*KeyRotateCmd) Examples() []string {
-	return []string{"jeton key rotate oidc", "jeton key rotate oidc --alg RS256"}
+	return []string{"jeton key rotate token", "jeton key rotate token --alg RS256"}
 }
 
 // Exits implements exiter.

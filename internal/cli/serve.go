@@ -256,10 +256,13 @@ func (x *service) reach() error {
 		if err != nil {
 			return databaseError(x.env, x.settings, err)
 		}
-		if typed == "" && loopbackURL(kept) {
+		kept = first(typed, kept)
+		if host, _, _ := net.SplitHostPort(x.settings.Listen); loopbackURL(kept) && typed == "" {
+			if !loopbackURL("http://" + net.JoinHostPort(host, "1")) {
+				x.log.Warn("other machines are refused, for they know no name of this server: set --public-url")
+			}
 			return nil // as the request says: localhost and 127.0.0.1 are both right
 		}
-		kept = first(typed, kept)
 	}
 	x.settings.PublicURL = kept
 	if err := x.server.Reach(kept); err != nil {
@@ -309,7 +312,9 @@ func (x *service) run(ready func() error) error {
 		})
 	}
 	serve(func() error { return site.Serve(ctx) })
-	serve(func() error { return x.socket.Serve(ctx, x.server.Local(adminapi.Handler(x.server)), x.log) })
+	serve(func() error {
+		return x.socket.Serve(ctx, x.server.Local(x.settings.PublicURL, adminapi.Handler(x.server)), x.log)
+	})
 	server.Notify(x.env.Getenv("NOTIFY_SOCKET"), "READY=1")
 	x.log.Info("serving", "listen", x.listener.Addr().String(), "url", x.settings.PublicURL, "database", shownDatabase(x.env, x.settings.Database))
 	<-ctx.Done()

@@ -135,6 +135,9 @@ func (c *AdminCreateCmd) offline(env *Env, s config.Serve, password oauth.Secret
 func ownerError(err error) error {
 	e := exitOf(err)
 	if e.Code == ExitConflict || e.Code == ExitRefused {
+		if text := strings.TrimSuffix(e.Text, "."); text != "" { // said as on the page
+			e.Text = strings.ToLower(text[:1]) + text[1:]
+		}
 		e.Next = "choose another name"
 		switch {
 		case strings.Contains(e.Text, "password"):

@@ -229,7 +229,7 @@ type play struct {
 	base, org, client, realm, scope, resource string
 	user, keyFile                             string
 	secret, password, assertion, refresh      oauth.Secret
-	demo, public                              bool // public: the client is known to have no secret
+	demo, public                              bool          // public: the client is known to have no secret
 	world                                     *config.World // of the demo
 	filled                                    bool
 	data                                      string // data folder of the server of this machine, "" when another is meant

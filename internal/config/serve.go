@@ -22,7 +22,7 @@ type Serve struct {
 	Database  string `yaml:"database" env:"JETON_DATABASE" default:"embedded, in the data folder" doc:"file of the embedded database, or postgres://…"`
 	Readers   int    `yaml:"readers" env:"JETON_READERS" default:"chosen for the engine" doc:"database connections that read"`
 	Writers   int    `yaml:"writers" env:"JETON_WRITERS" default:"chosen for the engine" doc:"database connections that write; the embedded one has one"`
-	KEKFile   string `yaml:"kek_file" env:"JETON_KEK_FILE" default:"kek in the data folder" doc:"file of the key that encrypts signing keys in the database"`
+	KEKFile   string `yaml:"kek_file" env:"JETON_KEK_FILE" default:"kek in the configuration folder, apart from the data" doc:"file of the key that encrypts signing keys in the database"`
 
 	TLS         string   `yaml:"tls" env:"JETON_TLS" one:"off self-signed files" default:"off; files when tls_cert is set" doc:"how this process ends TLS"`
 	TLSCert     string   `yaml:"tls_cert" env:"JETON_TLS_CERT" doc:"certificate chain, PEM"`

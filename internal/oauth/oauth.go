@@ -28,31 +28,31 @@ const (
 // Scope is an ordered set of scope values (RFC 6749 §3.3).
 type Scope []string
 
-// MaxScopes is how many values one request may name.
+// MaxScopes is how many values one request may name, repeats included.
 const MaxScopes = 100
 
 // ParseScope splits a space-separated list, drops repeats, keeps the order, and
 // refuses values outside the scope-token alphabet or more than MaxScopes.
 func ParseScope(s string) (Scope, error) {
 	var out Scope
+	named := 0
 	for s != "" {
 		var v string
 		v, s, _ = strings.Cut(s, " ")
 		if v == "" {
 			continue
 		}
+		if named++; named > MaxScopes {
+			return nil, Refuse(InvalidScope, "too many scope values")
+		}
 		for i := 0; i < len(v); i++ { // scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
 			if c := v[i]; c < 0x21 || c > 0x7e || c == '"' || c == '\\' {
 				return nil, Refuse(InvalidScope, "")
 			}
 		}
-		if out.Has(v) {
-			continue
+		if !out.Has(v) {
+			out = append(out, v)
 		}
-		if len(out) == MaxScopes {
-			return nil, Refuse(InvalidScope, "too many scope values")
-		}
-		out = append(out, v)
 	}
 	return out, nil
 }

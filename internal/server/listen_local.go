@@ -32,12 +32,12 @@ type LocalReply struct {
 }
 
 // Local is what the admin socket answers: the first administrator, and all else
-// through admin.
-func (s *Server) Local(admin http.Handler) http.Handler {
+// through admin. base is where browsers reach the server.
+func (s *Server) Local(base string, admin http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+LocalSetupCode, func(w http.ResponseWriter, r *http.Request) {
 		code, err := s.Setup().Code(r.Context())
-		s.local(w, LocalReply{Code: code.Reveal(), Base: s.base.url}, err)
+		s.local(w, LocalReply{Code: code.Reveal(), Base: base}, err)
 	})
 	mux.HandleFunc("POST "+LocalOwners, func(w http.ResponseWriter, r *http.Request) {
 		o, err := localOwner(r)

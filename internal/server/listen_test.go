@@ -198,6 +198,28 @@ func TestChangedCertificateFilesAreReadAgainAndBrokenOnesAreNot(t *testing.T) {
 	}
 }
 
+func TestASignalReadsTheCertificateAgain(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := server.OpenSelfSigned(dir, []string{"localhost"}, time.Now); err != nil {
+		t.Fatal(err)
+	}
+	f, err := server.OpenFileCert(filepath.Join(dir, "ca.pem"), filepath.Join(dir, "ca.key"), discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, _ := f.Certificate(nil)
+	ctx, stop := context.WithCancel(context.Background())
+	done, again := make(chan bool), make(chan os.Signal)
+	go func() { f.Watch(ctx, again); close(done) }()
+	again <- os.Interrupt
+	again <- os.Interrupt // taken once the first is dealt with
+	stop()
+	<-done
+	if now, _ := f.Certificate(nil); now == old {
+		t.Error("the certificate was not read again")
+	}
+}
+
 func TestNotifyTellsTheServiceManager(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "notify")
 	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})

@@ -24,11 +24,20 @@ var templates embed.FS
 //go:embed assets/style.css
 var style []byte
 
-// styleName carries the content's hash, so that it may be cached for good.
-var styleName = func() string {
-	sum := sha256.Sum256(style)
-	return "/assets/style-" + hex.EncodeToString(sum[:6]) + ".css"
-}()
+//go:embed assets/icon.svg
+var icon []byte
+
+// The paths of what pages are drawn with carry the content's hash, so that it may
+// be cached for good.
+var (
+	styleName = hashed("/assets/style-", style, ".css")
+	iconName  = hashed("/assets/icon-", icon, ".svg")
+)
+
+func hashed(before string, content []byte, after string) string {
+	sum := sha256.Sum256(content)
+	return before + hex.EncodeToString(sum[:6]) + after
+}
 
 // Visitor is what the server found out about a request.
 type Visitor struct {
@@ -83,7 +92,7 @@ func (p *Pages) Over(next http.Handler) http.Handler {
 
 func (p *Pages) mine(w http.ResponseWriter, r *http.Request) bool {
 	path, ok := strings.CutPrefix(r.URL.Path, p.Prefix)
-	if !ok || path != "/" && path != "/setup" && path != styleName && !strings.HasPrefix(path, "/setup/") {
+	if !ok || path != "/" && path != "/setup" && path != styleName && path != iconName && !strings.HasPrefix(path, "/setup/") {
 		return false // most requests: no look-up at all
 	}
 	v, err := p.Open(r)
@@ -94,7 +103,9 @@ func (p *Pages) mine(w http.ResponseWriter, r *http.Request) bool {
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead
 	switch {
 	case v.Path == styleName && read:
-		p.style(w)
+		asset(w, "text/css; charset=utf-8", style)
+	case v.Path == iconName && read:
+		asset(w, "image/svg+xml", icon)
 	case p.Demo && v.Path != "/":
 		return false
 	case v.Path == "/" && read:
@@ -113,11 +124,11 @@ func (p *Pages) mine(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-func (p *Pages) style(w http.ResponseWriter) {
+func asset(w http.ResponseWriter, kind string, content []byte) {
 	secure(w.Header())
-	w.Header().Set("Content-Type", "text/css; charset=utf-8")
+	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-	_, _ = w.Write(style)
+	_, _ = w.Write(content)
 }
 
 // home is the server's own address: nobody's page yet.
@@ -323,6 +334,7 @@ func (p *Pages) fault(w http.ResponseWriter, r *http.Request, v Visitor, err err
 type view struct {
 	Visitor
 	Style   string
+	Icon    string
 	Demo    bool
 	Fixed   bool
 	Token   string
@@ -338,7 +350,7 @@ type view struct {
 }
 
 func (p *Pages) show(w http.ResponseWriter, v Visitor, status int, name string, x view) {
-	x.Visitor, x.Style, x.Demo, x.Fixed = v, v.Prefix+styleName, p.Demo, p.Fixed
+	x.Visitor, x.Style, x.Icon, x.Demo, x.Fixed = v, v.Prefix+styleName, v.Prefix+iconName, p.Demo, p.Fixed
 	var b strings.Builder
 	if err := p.pages[name].ExecuteTemplate(&b, "layout.html", x); err != nil {
 		p.Log.Error("a page could not be drawn", "page", name, "error", err)

@@ -6,6 +6,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -280,11 +281,11 @@ func (s *Setup) check(ctx context.Context, o Owner) error {
 	}
 	canon, err := identity.Canonical(o.Name)
 	if err != nil {
-		return wrong("name", "This name cannot be used: "+err.Error()+".")
+		return wrong("name", "This name cannot be used: "+reason(err)+".")
 	}
 	if o.Email != "" {
 		if _, err := identity.CanonicalMail(o.Email); err != nil {
-			return wrong("email", "This is not an e-mail address: "+err.Error()+".")
+			return wrong("email", "This is not an e-mail address.")
 		}
 	}
 	if err := identity.CheckPassword(o.Password, true, canon, o.Email, org.Name, "jeton"); err != nil {
@@ -300,19 +301,18 @@ func (s *Setup) check(ctx context.Context, o Owner) error {
 	if err != nil {
 		return err
 	}
-	return &oauth.Error{Code: oauth.Conflict, Param: "name", Description: "There is a user of this name. Choose another."}
+	return &oauth.Error{Code: oauth.Conflict, Param: "name", Description: "There is a user of this name already."}
 }
 
 func wrong(param, text string) error {
 	return &oauth.Error{Code: oauth.InvalidValue, Param: param, Description: text}
 }
 
-// sentence is a refusal's text for a person.
+// reason is what a person may read of an error.
+func reason(err error) string { return cmp.Or(oauth.AsRefusal(err).Description, "not allowed") }
+
 func sentence(err error) string {
-	text := oauth.AsRefusal(err).Description
-	if text == "" {
-		return "This cannot be used."
-	}
+	text := reason(err)
 	return strings.ToUpper(text[:1]) + text[1:] + "."
 }
 

@@ -383,7 +383,7 @@ func TestPagesAreAsTheyWere(t *testing.T) {
 	_, pages["late"] = s.get("/setup")
 	for name, body := range pages {
 		body = strings.NewReplacer(s.url, "http://127.0.0.1:8420", form.Get("token"), "TOKEN").Replace(body)
-		body = regexp.MustCompile(`style-[0-9a-f]+`).ReplaceAllString(body, "style-HASH")
+		body = regexp.MustCompile(`(style|icon)-[0-9a-f]+`).ReplaceAllString(body, "$1-HASH")
 		path := "testdata/" + name + ".html"
 		if *update {
 			if err := os.WriteFile(path, []byte(body), 0o644); err != nil {

@@ -242,7 +242,7 @@ func unique() string { return fmt.Sprintf("id-%d-%d", time.Now().UnixNano(), ser
 
 // eachInlet runs f for every inlet of one server, each with a good token first.
 func eachInlet(t *testing.T, f func(s site, in inlet)) {
-	s := open(t)
+	s := shared(t)
 	for _, in := range inlets(s) {
 		t.Run(in.name, func(t *testing.T) {
 			s := s.on(t)

@@ -48,7 +48,7 @@ func TestJWT02AnHMACByThePublicKeyIsRefused(t *testing.T) {
 		}
 	})
 	// Where HS256 is the rule, a public key of the same server is no HMAC key either.
-	s := open(t)
+	s := shared(t)
 	for _, in := range inlets(s) {
 		if in.key.Alg != jose.HS256 {
 			continue
@@ -133,7 +133,7 @@ func TestJWT05AKidIsNoPath(t *testing.T) {
 // Keys count for their holder alone: another client's, another user's, another
 // organization's and another product's sign nothing here.
 func TestJWT06KeysOfOthersCountForNothing(t *testing.T) {
-	s := open(t)
+	s := shared(t)
 	list := inlets(s)
 	for _, in := range list {
 		t.Run(in.name, func(t *testing.T) {
@@ -203,7 +203,7 @@ func fresh(p members) members {
 
 // No ID token is issued yet; one our own key had signed would be no access token.
 func TestJWT08AnIDTokenIsNoAccessToken(t *testing.T) {
-	s := open(t)
+	s := shared(t)
 	for _, in := range bearerInlets(s) {
 		t.Run(in.name, func(t *testing.T) {
 			s := s.on(t)
@@ -244,7 +244,7 @@ func TestJWT09ArtefactsSignedForOtherPurposesAreRefused(t *testing.T) {
 		in.refuses(s, "an authorization answer", in.sign(s.t, h, jarm))
 	})
 	// Every genuine token at every other inlet.
-	s := open(t)
+	s := shared(t)
 	list := inlets(s)
 	for _, in := range list {
 		for _, from := range list {
@@ -259,7 +259,7 @@ func TestJWT09ArtefactsSignedForOtherPurposesAreRefused(t *testing.T) {
 func sameKey(a, b inlet) bool { return a.key == b.key || a.key.ID != "" && a.key.ID == b.key.ID }
 
 func TestJWT10TimesCountWithSixtySecondsOfSkew(t *testing.T) {
-	s := open(t)
+	s := shared(t)
 	for _, in := range inlets(s) {
 		if !in.assertion {
 			continue
@@ -312,7 +312,7 @@ func TestJWT10TimesCountWithSixtySecondsOfSkew(t *testing.T) {
 }
 
 func TestJWT11OnlyTheExactAudiencePasses(t *testing.T) {
-	s := open(t)
+	s := shared(t)
 	for _, in := range inlets(s) {
 		if !in.assertion {
 			continue
@@ -342,7 +342,7 @@ func TestJWT11OnlyTheExactAudiencePasses(t *testing.T) {
 }
 
 func TestJWT12OnlyTheExactIssuerPasses(t *testing.T) {
-	s := open(t)
+	s := shared(t)
 	for _, in := range inlets(s) {
 		if !in.assertion {
 			continue
@@ -491,7 +491,7 @@ func TestJWT15BombsCostNothing(t *testing.T) {
 }
 
 func TestJWT16AnHMACWithAnEmptyKeyIsNoClientAuthentication(t *testing.T) {
-	s := open(t)
+	s := shared(t)
 	now := s.Clock.Now().Unix()
 	for _, id := range []string{"signer", "public", "spa", "api", "robot"} {
 		for _, secret := range []string{"", "\x00", id} {
@@ -510,7 +510,7 @@ func TestJWT16AnHMACWithAnEmptyKeyIsNoClientAuthentication(t *testing.T) {
 }
 
 func TestJWT17KeysThatCannotProtectAreNotRegistered(t *testing.T) {
-	s := open(t)
+	s := shared(t)
 	admin := bearer(s.aocToken("mover", "admin:all"))
 	good := private(t, "global").Public.(*rsa.PublicKey)
 	n := func(bits int) string { // some odd number of that size; nobody needs its factors
