@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 
 	"jeton/internal/audit"
 	"jeton/internal/client"
@@ -172,21 +173,11 @@ func onlyKnown(known []string, h dialect.Handler) dialect.Handler {
 	}
 }
 
-// sorted lists an organization's clients by id.
+// sortedClients lists an organization's clients by id.
 func (a *api) sortedClients(org string) []*client.Client {
 	list := a.core.Clients.Clients(org)
-	slices.SortFunc(list, func(x, y *client.Client) int { return compare(x.ID, y.ID) })
+	slices.SortFunc(list, func(x, y *client.Client) int { return strings.Compare(x.ID, y.ID) })
 	return list
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // refuse is a refusal that points at what is wrong.

@@ -3,6 +3,7 @@ package adminapi
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"jeton/internal/client"
 	"jeton/internal/config"
@@ -58,7 +59,7 @@ func (a *api) listOrgs(r *dialect.Request) (dialect.Reply, error) {
 // orgs lists every organization by id.
 func (a *api) orgs() []*client.Org {
 	list := a.core.Clients.Orgs()
-	slices.SortFunc(list, func(x, y *client.Org) int { return compare(x.ID, y.ID) })
+	slices.SortFunc(list, func(x, y *client.Org) int { return strings.Compare(x.ID, y.ID) })
 	return list
 }
 
@@ -121,7 +122,7 @@ func (a *api) listRealms(r *dialect.Request) (dialect.Reply, error) {
 		return dialect.Reply{}, err
 	}
 	realms := slices.Clone(r.Org.Realms)
-	slices.SortFunc(realms, func(x, y client.Realm) int { return compare(x.Name, y.Name) })
+	slices.SortFunc(realms, func(x, y client.Realm) int { return strings.Compare(x.Name, y.Name) })
 	page, more, last := cut(realms, p, func(x client.Realm) string { return x.Name })
 	items := []Realm{}
 	for _, x := range page {

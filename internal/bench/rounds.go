@@ -77,15 +77,19 @@ func (r *runner) errorsOf(ops []Operation, x round) {
 	}
 }
 
-// served are the chosen operations whose dialect the server answers.
+// served are the chosen operations that work at all. One that does not is a row
+// that says so: it must not go missing from the table.
 func (r *runner) served(t *Target) (out []Operation) {
 	for _, o := range Operations() {
 		if r.Only != nil && !r.Only.MatchString(o.Name) {
 			continue
 		}
 		if _, err := o.Worker(t, 0); err != nil {
-			r.report.Note("%s was left out: %v", o.Name, err)
-			r.logf("%s left out: %v", o.Name, err)
+			r.report.Note("%s does not work: %v", o.Name, err)
+			r.logf("%s does not work: %v", o.Name, err)
+			r.report.Rows = append(r.report.Rows, Row{
+				Name: o.Name, Title: o.Title, Store: r.engine(), Conns: r.Conns, Goal: r.goals.For(o.Name, r.engine()).ID, Errors: 1, Error: err.Error(),
+			})
 			continue
 		}
 		out = append(out, o)

@@ -19,7 +19,7 @@ import (
 // remoteFlags say which server a command administers, and which organization.
 type remoteFlags struct {
 	placeFlags
-	Organization string `placeholder:"ID" help:"Organization that is meant." otherwise:"the default organization"`
+	Organization string `placeholder:"ID" help:"Organization that is meant." otherwise:"the default one"`
 }
 
 // adminClient calls the administration API of one server: over its socket, or in

@@ -43,7 +43,7 @@ func (*TokenCmd) Examples() []string {
 
 // playFlags are what every way to get a token has.
 type playFlags struct {
-	remoteFlags
+	Data    string `placeholder:"DIR"`
 	Server  string `placeholder:"URL" help:"Where clients reach the server." otherwise:"the server of this machine, or its demo"`
 	CACert  string `name:"cacert" placeholder:"FILE" help:"Certificate authority of the server, PEM." otherwise:"the system's, and the server's own"`
 	Profile string `placeholder:"NAME" help:"Name to save the result under." otherwise:"the dialect"`
@@ -283,7 +283,8 @@ func (f playFlags) ask(env *Env) (info adminapi.Info, err error) {
 	for _, socket := range sockets(env, env.Path(f.Data)) {
 		if conn, err := net.Dial("unix", socket); err == nil {
 			_ = conn.Close() // it was only asked whether somebody answers
-			return info, f.with(env, func(c *adminClient) error { return c.get("/info", nil, &info) })
+			r := remoteFlags{placeFlags: placeFlags{Data: f.Data}}
+			return info, r.with(env, func(c *adminClient) error { return c.get("/info", nil, &info) })
 		}
 	}
 	return info, fail(ExitUnreachable, "start one with `jeton serve` or `jeton demo`, or name it with --server URL", "no server of this machine answers")
