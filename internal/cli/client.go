@@ -334,13 +334,14 @@ func indent(text string) string { return "  " + strings.ReplaceAll(text, "\n", "
 // ClientSetCmd changes a client.
 type ClientSetCmd struct {
 	clientFlags
-	Change []string `arg:"" name:"name=value" help:"What to change: name=Portal, scopes=read,write, access_token.life=15m, a setting of the dialect; an empty value goes back to the default."`
+	Change []string `arg:"" name:"name=value" help:"What to change: name=Portal, scopes=read,write, scopes+=email, scopes-=write, access_token.life=15m, a setting of the dialect; an empty value goes back to the default."`
 }
 
 // Examples implements exampler.
 func (*ClientSetCmd) Examples() []string {
 	return []string{
 		"jeton client set portal scopes=openid,profile  # a list takes the place of the old one",
+		"jeton client set portal scopes+=email          # one more",
 		"jeton client set portal refresh_token.life=30d",
 	}
 }
@@ -352,13 +353,22 @@ func (*ClientSetCmd) Exits() []int {
 
 // Run sends what is to change as one patch.
 func (c *ClientSetCmd) Run(env *Env) error {
-	patch := map[string]any{}
 	for _, pair := range c.Change {
-		if err := assign(patch, placed(pair, clientMembers)); err != nil {
+		if err := assign(map[string]any{}, pair); err != nil {
 			return err
 		}
 	}
 	return c.with(env, func(api *adminClient) error {
+		pairs, err := whole(c.Change, clientMembers, func(now any) error { return api.get(c.path(), nil, now) })
+		if err != nil {
+			return err
+		}
+		patch := map[string]any{}
+		for _, pair := range pairs {
+			if err := assign(patch, placed(pair, clientMembers)); err != nil {
+				return err
+			}
+		}
 		var x adminapi.Client
 		if err := api.patch(c.path(), patch, &x); err != nil {
 			return err
@@ -372,6 +382,43 @@ var clientMembers = map[string]bool{
 	"name": false, "dialect": false, "enabled": false, "auth": false, "grants": true, "scopes": true, "default_scope": true,
 	"audiences": true, "redirect_uris": true, "introspect": false, "resource": false, "realm": false,
 	"access_token": false, "id_token": false, "refresh_token": false, "settings": false,
+}
+
+// whole turns name+=a,b and name-=a,b into the whole list that name becomes; now
+// reads the object as it stands.
+func whole(pairs []string, members map[string]bool, now func(any) error) ([]string, error) {
+	var object map[string]any
+	out := slices.Clone(pairs)
+	for i, pair := range pairs {
+		name, text, _ := strings.Cut(pair, "=")
+		sign := name[max(len(name)-1, 0):]
+		if sign != "+" && sign != "-" {
+			continue
+		}
+		name = name[:len(name)-1]
+		if !members[name] {
+			return nil, fail(ExitUsage, "write "+name+"="+text, "%s is no list", name)
+		}
+		if object == nil {
+			if err := now(&object); err != nil {
+				return nil, err
+			}
+		}
+		var list []string
+		have, _ := object[name].([]any)
+		for _, v := range have {
+			list = append(list, fmt.Sprint(v))
+		}
+		for _, v := range valueOf(text, true).([]string) {
+			list = slices.DeleteFunc(list, func(x string) bool { return x == v })
+			if sign == "+" {
+				list = append(list, v)
+			}
+		}
+		object[name] = nil
+		out[i] = name + "=" + strings.Join(list, ",")
+	}
+	return out, nil
 }
 
 // placed puts a name that is no member of the object among its settings.

@@ -207,7 +207,7 @@ func (c *UserCreateCmd) Run(env *Env) error {
 // UserSetCmd changes a user.
 type UserSetCmd struct {
 	userFlags
-	Change []string `arg:"" name:"name=value" help:"What to change: email=ada@example.com, groups=dev,ops, enabled=false, expires=2027-01-01, attributes.NAME=TEXT; an empty value removes."`
+	Change []string `arg:"" name:"name=value" help:"What to change: email=ada@example.com, groups=dev,ops, groups+=dev, enabled=false, expires=2027-01-01, attributes.NAME=TEXT; an empty value removes."`
 }
 
 // Examples implements exampler.
@@ -231,18 +231,27 @@ var userMembers = map[string]bool{
 
 // Run sends what is to change as one patch.
 func (c *UserSetCmd) Run(env *Env) error {
-	patch := map[string]any{}
 	for _, pair := range c.Change {
 		name, _, _ := strings.Cut(pair, "=")
-		head, _, _ := strings.Cut(name, ".")
+		head, _, _ := strings.Cut(strings.TrimRight(name, "+-"), ".")
 		if _, known := userMembers[head]; !known {
 			return fail(ExitUsage, "for an attribute write attributes."+name+"=…", "a user has no %s", head)
 		}
-		if err := assign(patch, pair); err != nil {
+		if err := assign(map[string]any{}, pair); err != nil {
 			return err
 		}
 	}
 	return c.onUser(env, func(api *adminClient, u adminapi.User) error {
+		pairs, err := whole(c.Change, userMembers, func(now any) error { return api.get(userPath(u, ""), nil, now) })
+		if err != nil {
+			return err
+		}
+		patch := map[string]any{}
+		for _, pair := range pairs {
+			if err := assign(patch, pair); err != nil {
+				return err
+			}
+		}
 		var out adminapi.User
 		if err := api.patch(userPath(u, ""), patch, &out); err != nil {
 			return err

@@ -32,7 +32,7 @@ type Hasher interface {
 	Waste(ctx context.Context, secret oauth.Secret) error
 }
 
-// Throttle counts failures per client and source (ratelimit.Throttle).
+// Throttle counts failures per client and source, each pair apart.
 type Throttle interface {
 	Allow(account, addr string) (ok bool, wait time.Duration)
 	Failed(ctx context.Context, account, addr string) error
@@ -49,7 +49,7 @@ type Auth struct {
 // What an operator can do about a refused client, said in explain.
 const (
 	nextClient = "check the client id: jeton client list"
-	nextSecret = "check the secret, or give the client a new one: jeton client secret ID"
+	nextSecret = "check the secret, or give the client a new one: jeton client secret add ID"
 	nextMethod = "send credentials the registered way, or change it: jeton client set ID auth=METHOD"
 	nextClock  = "set the sender's clock"
 )
@@ -59,18 +59,22 @@ const (
 // wrong secret, disabled, wrong dialect and throttled do not differ in words or cost.
 func (r *Registry) Authenticate(ctx context.Context, org, dialect string, cred Credentials) (*Client, error) {
 	rec := audit.From(ctx)
-	rec.SetClient(cred.ID)
 	c, ok := r.Client(org, cred.ID)
+	shown, spent := cred.ID, false
+	if !ok {
+		shown = r.shown(org, cred.ID)
+	}
+	rec.SetClient(shown)
 	switch {
 	case !ok:
-		rec.Fail("client", "a registered client", cred.ID, nextClient)
+		rec.Fail("client", "a registered client", shown, nextClient)
 	case c.Dialect != dialect:
 		rec.Fail("client", "a client of dialect "+dialect, "a client of dialect "+c.Dialect, nextClient)
 	case !c.Enabled:
 		rec.Fail("client", "enabled", "disabled", "jeton client set "+c.ID+" enabled=true")
 	default:
-		account := "client/" + org + "/" + c.ID + "@" + cred.Addr
-		if ok, wait := r.auth.Throttle.Allow(account, ""); !ok {
+		account := "client/" + org + "/" + c.ID
+		if ok, wait := r.auth.Throttle.Allow(account, cred.Addr); !ok {
 			rec.Fail("throttle", "fewer wrong secrets", "paused for "+wait.Round(time.Second).String(), "wait, or call from another address")
 			break
 		}
@@ -83,18 +87,33 @@ func (r *Registry) Authenticate(ctx context.Context, org, dialect string, cred C
 			if cred.Method == None {
 				return c, nil
 			}
-			return c, r.auth.Throttle.Succeeded(ctx, account, "")
+			return c, r.auth.Throttle.Succeeded(ctx, account, cred.Addr)
 		}
-		if err := r.auth.Throttle.Failed(ctx, account, ""); err != nil {
+		if err := r.auth.Throttle.Failed(ctx, account, cred.Addr); err != nil {
 			return nil, err
 		}
+		spent = accepts(c.Auth, cred.Method) && c.slow(r.auth.Now().Unix())
 	}
-	if r.current.Load().slow[org] { // one failure costs what any other does
+	if !spent && r.current.Load().slow[org] { // one failure costs what any other does
 		if err := r.auth.Hasher.Waste(ctx, cred.Secret); err != nil {
 			return nil, err
 		}
 	}
 	return nil, oauth.Refuse(oauth.InvalidClient, "")
+}
+
+// shown is a client id as records may have it: a person who pasted the secret in its
+// place must not find it written down.
+func (r *Registry) shown(org, id string) string {
+	if r.current.Load().secrets[name{org, hash.Generated(id)}] {
+		return "(a client's secret)"
+	}
+	return id
+}
+
+// slow reports whether comparing a secret with those the client has takes a worker.
+func (c *Client) slow(now int64) bool {
+	return slices.ContainsFunc(c.Secrets, func(s Secret) bool { return (s.Ends == 0 || now < s.Ends) && !s.generated() })
 }
 
 // prove checks the credentials by the registered method. An error means "could not
@@ -195,7 +214,7 @@ func (r *Registry) proveAssertion(ctx context.Context, c *Client, cred Credentia
 		return fail("jti", "a unique id", "none", "send a new jti with each assertion")
 	}
 	if !r.signed(c.Keys, t) {
-		return fail("signature", "by a registered key of the client", string(t.Alg), "register the public key: jeton client key ID")
+		return fail("signature", "by a registered key of the client", string(t.Alg), "register the public key: keys of the client, jeton apply FILE")
 	}
 	sum := sha256.Sum256([]byte(markAssertion + "\x00" + c.Org + "\x00" + c.ID + "\x00" + jti))
 	first, err := r.store.Mark(ctx, sum[:], exp+skew)

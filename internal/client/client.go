@@ -7,6 +7,7 @@ package client
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"jeton/internal/oauth"
 )
@@ -40,6 +41,9 @@ type Secret struct {
 	Created int64  `json:"created,omitempty"` // unix seconds
 	Ends    int64  `json:"ends,omitempty"`    // unix seconds, 0 = no end
 }
+
+// generated reports whether this server drew the secret: comparing it is cheap.
+func (s Secret) generated() bool { return strings.HasPrefix(s.Hash, "$sha256$") }
 
 // MaxSecrets is how many secrets of one client are valid at a time.
 const MaxSecrets = 3

@@ -33,6 +33,7 @@ type snapshot struct {
 	clients  map[name]*Client
 	byID     map[string][]*Client
 	slow     map[string]bool // organizations with a client whose secret is slow to check
+	secrets  map[name]bool   // hashes of generated secrets, by organization
 }
 
 type prefix struct {
@@ -68,7 +69,7 @@ func (r *Registry) Load(ctx context.Context) error {
 		revision: revision,
 		orgs:     make(map[string]*Org, len(orgs)), numbers: make(map[int64]*Org, len(orgs)), hosts: map[string]*Org{},
 		clients: make(map[name]*Client, len(clients)), byID: make(map[string][]*Client, len(clients)),
-		slow: map[string]bool{},
+		slow: map[string]bool{}, secrets: map[name]bool{},
 	}
 	for i := range orgs {
 		s.addOrg(&orgs[i])
@@ -78,7 +79,9 @@ func (r *Registry) Load(ctx context.Context) error {
 		s.clients[name{c.Org, c.ID}] = c
 		s.byID[c.ID] = append(s.byID[c.ID], c)
 		for _, secret := range c.Secrets {
-			if !strings.HasPrefix(secret.Hash, "$sha256$") {
+			if secret.generated() {
+				s.secrets[name{c.Org, secret.Hash}] = true
+			} else {
 				s.slow[c.Org] = true
 			}
 		}

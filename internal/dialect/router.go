@@ -5,13 +5,15 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"jeton/internal/core"
 )
 
 // Router finds the route of a request among all mounted dialects. A path is
 // compared segment by segment after unescaping each, so an escaped slash never
-// becomes a separator; empty, "." and ".." segments match nothing.
+// becomes a separator; empty, "." and ".." segments match nothing, nor does one
+// that is no text (bad UTF-8, NUL).
 type Router struct {
 	static   map[string][]*Route // by path without trailing slash
 	folded   map[string][]*Route
@@ -86,6 +88,7 @@ type found struct {
 	route   *Route
 	vars    []variable
 	allow   []string // methods the path has, when the asked one is not among them
+	pattern string   // of that path
 	dialect *Dialect
 	voice   string
 }
@@ -110,7 +113,7 @@ func (r *Router) find(method, escaped string, serves func(*Route) bool) found {
 	if len(allow) > 0 {
 		i := slices.IndexFunc(routes, serves)
 		slices.Sort(allow)
-		return found{allow: allow, dialect: routes[i].dialect, voice: routes[i].Voice}
+		return found{allow: allow, pattern: routes[i].Pattern, dialect: routes[i].dialect, voice: routes[i].Voice}
 	}
 	for _, o := range r.owners {
 		if rest, ok := strings.CutPrefix(escaped, o.prefix); ok && (rest == "" || rest[0] == '/' || strings.HasSuffix(o.prefix, "/")) && serves(&Route{dialect: o.dialect}) {
@@ -144,7 +147,7 @@ func (r *Router) match(path string, serves func(*Route) bool) ([]*Route, []varia
 	segments := strings.Split(path[1:], "/")
 	for i, s := range segments {
 		text, err := url.PathUnescape(s)
-		if err != nil || text == "" || text == "." || text == ".." {
+		if err != nil || text == "" || text == "." || text == ".." || !utf8.ValidString(text) || strings.IndexByte(text, 0) >= 0 {
 			return nil, nil
 		}
 		segments[i] = text

@@ -54,9 +54,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	if r.Org != nil {
 		rec.Org = r.Org.ID
 	}
-	at := f.Router.find(hr.Method, r.Rest, func(x *Route) bool {
-		return f.Serves(r, x.dialect) && (x.When == nil || x.When(r))
-	})
+	at := f.lookup(r)
 	r.vars = at.vars
 	rec.Dialect = at.dialect.Name
 	var reply Reply
@@ -65,11 +63,24 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		rec.Route = hr.Method + " " + at.route.Pattern
 		reply, err = f.call(at.route, r)
 	case at.allow != nil:
+		rec.Route = audit.Clean(hr.Method) + " " + at.pattern // never the path: a part of it may be a key
 		err = &oauth.Error{Code: oauth.MethodNotAllowed, Description: oauth.MethodNotAllowed.Text(), Allow: at.allow}
 	default:
 		err = oauth.Refuse(oauth.NotFound, "")
 	}
 	f.finish(w, r, rec, at, reply, err)
+}
+
+// Answers reports whether there is a route for the request, in whatever method.
+func (f *Front) Answers(r *Request) bool {
+	at := f.lookup(r)
+	return at.route != nil || at.allow != nil
+}
+
+func (f *Front) lookup(r *Request) found {
+	return f.Router.find(r.Method, r.Rest, func(x *Route) bool {
+		return f.Serves(r, x.dialect) && (x.When == nil || x.When(r))
+	})
 }
 
 // call runs a handler; a panic in it is our fault and is answered as one.
@@ -129,7 +140,7 @@ func (f *Front) refuse(r *Request, rec *audit.Record, at found, err error) Reply
 		rec.Event = "request"
 	}
 	if rec.Route == "" {
-		rec.Route = r.Method + " " + audit.Clean(r.Rest)
+		rec.Route = audit.Clean(r.Method + " " + r.Rest)
 	}
 	reply = reply.With("Jeton-Error-Id", rec.ID.String())
 	_ = f.Audit.Add(rec) // a refusal stays a refusal when its record is dropped; from here the record is the log's
@@ -164,6 +175,9 @@ func (f *Front) write(w http.ResponseWriter, r *Request, reply Reply) {
 		h["Cache-Control"], h["Pragma"] = noStore, noCache
 	}
 	h["X-Content-Type-Options"] = noSniff
+	if strings.HasPrefix(reply.ContentType, "text/html") { // an address may tell where somebody was going
+		h.Set("Referrer-Policy", "no-referrer")
+	}
 	if reply.ETag != "" {
 		h.Set("ETag", reply.ETag)
 		if strings.Contains(r.Header.Get("If-None-Match"), reply.ETag) {

@@ -173,7 +173,7 @@ func (g JWTBearer) subject(ctx context.Context, x *Exchange, r *Request, c *clie
 	case !u.Live(x.Now().Unix()):
 		return nil, &audit.Check{Name: "sub", Want: "an enabled user", Got: sub + " is disabled", Next: "jeton user set " + u.Name + " enabled=true"}, nil
 	case !signed:
-		return nil, &audit.Check{Name: "signature", Want: g.whose(), Got: strconv.Itoa(len(keys)) + " keys tried, " + string(t.Alg), Next: "register the public key: jeton user key " + u.Name + " --add FILE"}, nil
+		return nil, &audit.Check{Name: "signature", Want: g.whose(), Got: strconv.Itoa(len(keys)) + " keys tried, " + string(t.Alg), Next: "register the public key: jeton user key add " + u.Name + " FILE"}, nil
 	}
 	if g.May != nil {
 		may, err := g.May(ctx, c, u)

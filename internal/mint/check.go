@@ -465,7 +465,7 @@ func (m *Mint) Genuine(ctx context.Context, org, dialect, token string) (family 
 		return refuse("of another organization, dialect or type")
 	}
 	n, made := m.seal.unmark(handle(form, t.Claims))
-	if !made || n.last == markStateless {
+	if !made || isStateless(n) {
 		return refuse("not an access token")
 	}
 	subject, _ = t.Claims.Text("sub")

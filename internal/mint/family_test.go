@@ -277,6 +277,17 @@ func TestAScopeTakenFromTheClientIsGoneFromItsTokens(t *testing.T) {
 	})
 }
 
+func TestASignedTokenNeverOutlivesItsKey(t *testing.T) {
+	year := int64(365 * 24 * 3600)
+	for format, want := range map[client.Format]time.Duration{client.JWT: policy.MaxJWTLife, "": policy.MaxJWTLife, client.Opaque: 365 * 24 * time.Hour} {
+		d, err := policy.Decide(policy.Profile{Access: policy.Form{Kind: policy.JWT}, AccessLife: time.Minute},
+			&client.Client{AccessLife: &year, AccessFormat: format}, oauth.Proof{}, policy.Ask{})
+		if err != nil || d.Access != want {
+			t.Errorf("%q: %v %v", format, d.Access, err)
+		}
+	}
+}
+
 func TestALifeOfZeroNeverEndsOnlyWhereTheDialectHasThat(t *testing.T) {
 	zero := int64(0)
 	for _, never := range []bool{true, false} {

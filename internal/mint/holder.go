@@ -64,7 +64,7 @@ func (m *Mint) jwtHolder(ctx context.Context, org, token string) (State, error) 
 		return State{}, nil
 	}
 	n, ok := m.seal.unmark(handle(form, t.Claims))
-	if !ok || n.last == markStateless {
+	if !ok || isStateless(n) {
 		return State{}, nil
 	}
 	return m.store.Family(ctx, n.handle)

@@ -65,7 +65,7 @@ type Storage interface {
 	FamilyByAlias(ctx context.Context, hash []byte) (State, Alias, error)
 	// Rotate fails with ErrNotFound when From is no longer the family's secret, or the
 	// family is revoked or ended.
-	Rotate(ctx context.Context, r Rotation) (*oauth.Family, error)
+	Rotate(ctx context.Context, r Rotation) error
 	RevokeFamily(ctx context.Context, org string, id int64, nowMilli int64) (bool, error)
 	Touch(ctx context.Context, id, generation, used int64) error
 	// Deny notes a revoked token nothing is stored of, until expires (unix seconds).
@@ -222,7 +222,8 @@ func (m *Mint) same(ctx context.Context, f *oauth.Family, aliases []Alias) (int6
 		return 0, fmt.Errorf("mint: look up the same token: %w", err)
 	}
 	old := &s.Family
-	if old.Org != f.Org || old.Client != f.Client || old.User != f.User || old.Revoked != 0 {
+	if old.Org != f.Org || old.Client != f.Client || old.User != f.User || old.Revoked != 0 ||
+		old.UserSince != f.UserSince || old.ClientSince != f.ClientSince { // dead, or another's
 		return 0, nil
 	}
 	return old.ID, nil

@@ -232,7 +232,7 @@ func (m *Mint) rotate(ctx context.Context, o Order, r *Refresh, t oauth.Tokens, 
 	if o.Profile.KillAccess {
 		rotation.Drop = []int64{AliasAccess}
 	}
-	_, err := m.store.Rotate(ctx, rotation)
+	err := m.store.Rotate(ctx, rotation)
 	if m.store.IsNotFound(err) {
 		return oauth.Tokens{}, false, nil
 	}
@@ -275,7 +275,7 @@ func (m *Mint) again(ctx context.Context, o Order, r *Refresh, t oauth.Tokens, n
 	f.Expires, f.Idle = after(now, o.Decision.Access), after(now, o.Decision.Idle)
 	withinFamily(&f, &t)
 	rotation := Rotation{ID: f.ID, Org: f.Org, Client: f.Client, From: r.hash, To: r.hash, Now: now, Expires: f.Expires, Idle: f.Idle}
-	if _, err := m.store.Rotate(ctx, rotation); err != nil {
+	if err := m.store.Rotate(ctx, rotation); err != nil {
 		if m.store.IsNotFound(err) {
 			return oauth.Tokens{}, oauth.Refuse(oauth.BadRefreshToken, "")
 		}

@@ -52,9 +52,12 @@ func Decide(p Profile, c *client.Client, proof oauth.Proof, ask Ask) (Decision, 
 		return Decision{}, err
 	}
 	d.Access = life(c.AccessLife, p.accessLife(d.Scope), p.Never)
+	if p.Access.Kind == JWT && p.Rolling == 0 && c.AccessFormat != client.Opaque {
+		d.Access = min(d.Access, MaxJWTLife)
+	}
 	d.Idle = life(c.RefreshLife, p.RefreshLife, p.Never)
-	if p.Never && d.Access == 0 && c.RefreshLife == nil {
-		d.Idle = 0 // what has no end is not ended by its refresh token's default
+	if p.Never && p.Rolling == 0 && d.Access == 0 && c.RefreshLife == nil {
+		d.Idle = 0 // what has no end is not ended by its refresh token's default; a rolling token has one
 	}
 	d.Life = p.FamilyLife
 	if d.Access == 0 || (d.Refresh && d.Idle == 0) {
@@ -77,6 +80,10 @@ func (p Profile) accessLife(s oauth.Scope) time.Duration {
 	return p.AccessLife
 }
 
+// MaxJWTLife is the longest life of a signed access token: a key that is replaced
+// verifies for that long and no longer.
+const MaxJWTLife = 31 * 24 * time.Hour
+
 // life is the registered life in seconds, or the dialect's own. Zero means "never
 // ends" only where the dialect has that.
 func life(registered *int64, own time.Duration, never bool) time.Duration {
@@ -91,7 +98,7 @@ func scopes(p Profile, c *client.Client, proof oauth.Proof, asked oauth.Scope) (
 		if !asked.Within(proof.Granted) {
 			return nil, nil, oauth.Refuse(oauth.InvalidScope, "the scope goes beyond what was granted")
 		}
-		if len(asked) == 0 {
+		if len(asked) == 0 || p.Access.Kind == Short { // which has no room for a part of its grant's scope
 			asked = proof.Granted
 		}
 		return proof.Granted, Still(p, c, proof.Subject, asked), nil

@@ -35,6 +35,13 @@ func sourceOf(addr string) (source, network string) {
 	return a.String(), b.String()
 }
 
+// Source is the key one party's failures are counted under, wherever in its own
+// addresses it calls from: an IPv4 address, or the /64 around an IPv6 one.
+func Source(addr string) string {
+	source, _ := sourceOf(addr)
+	return source
+}
+
 func parseAddr(addr string) (netip.Addr, bool) {
 	if ip, err := netip.ParseAddr(addr); err == nil {
 		return ip.Unmap().WithZone(""), true

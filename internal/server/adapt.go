@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"time"
 
 	"jeton/internal/admin"
 	"jeton/internal/audit"
@@ -35,11 +36,12 @@ func (f families) FamilyByAlias(ctx context.Context, hash []byte) (mint.State, m
 	return mint.State(s), mint.Alias(a), err
 }
 
-func (f families) Rotate(ctx context.Context, r mint.Rotation) (*oauth.Family, error) {
-	return f.Store.Rotate(ctx, store.Rotation{
+func (f families) Rotate(ctx context.Context, r mint.Rotation) error {
+	_, err := f.Store.Rotate(ctx, store.Rotation{
 		ID: r.ID, Org: r.Org, Client: r.Client, From: r.From, To: r.To, Now: r.Now,
 		Expires: r.Expires, Idle: r.Idle, Used: r.Used, Drop: r.Drop, Add: storeAliases(r.Add),
 	})
+	return err
 }
 
 func storeAliases(in []mint.Alias) []store.Alias {
@@ -192,6 +194,23 @@ func (t throttles) LoadThrottles(ctx context.Context, now int64) (map[string]rat
 		out[x.Key] = ratelimit.Kept{Failures: x.Failures, Until: x.Until, Updated: x.Updated}
 	}
 	return out, err
+}
+
+// perSource counts each account apart for each source, so that a stranger's failures
+// slow nobody down but him. A source is what one party has of addresses, not one of
+// them: with IPv6 he would otherwise begin anew with each guess.
+type perSource struct{ *ratelimit.Throttle }
+
+func (p perSource) Allow(account, addr string) (bool, time.Duration) {
+	return p.Throttle.Allow(account+"@"+ratelimit.Source(addr), "")
+}
+
+func (p perSource) Failed(ctx context.Context, account, addr string) error {
+	return p.Throttle.Failed(ctx, account+"@"+ratelimit.Source(addr), "")
+}
+
+func (p perSource) Succeeded(ctx context.Context, account, addr string) error {
+	return p.Throttle.Succeeded(ctx, account+"@"+ratelimit.Source(addr), "")
 }
 
 // BaseURL is where clients reach the server, "" when a loopback request says so

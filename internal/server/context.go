@@ -40,7 +40,7 @@ func newBase(c Config) (base, error) {
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 		return base{}, fmt.Errorf("public URL %q: give scheme, host and at most a path, like https://login.example.com", c.PublicURL)
 	}
-	b.scheme, b.host, b.path = u.Scheme, strings.ToLower(u.Host), strings.TrimSuffix(u.Path, "/")
+	b.scheme, b.host, b.path = u.Scheme, strings.TrimSuffix(strings.ToLower(u.Host), defaultPorts[u.Scheme]), strings.TrimSuffix(u.Path, "/")
 	b.url = b.scheme + "://" + b.host + b.path
 	return b, nil
 }
@@ -51,15 +51,15 @@ func newBase(c Config) (base, error) {
 func (s *Server) open(hr *http.Request) (*dialect.Request, error) {
 	r := &dialect.Request{Request: hr}
 	r.Addr, r.Secure = s.peer(hr)
-	host := strings.ToLower(hr.Host)
-	org, prefix, rest := s.Core.Clients.Resolve(hostname(host), strings.TrimPrefix(hr.URL.EscapedPath(), s.base.path))
+	host := strings.TrimSuffix(strings.ToLower(hr.Host), defaultPorts[s.base.scheme])
+	org, prefix, rest := s.Core.Clients.Resolve(hostname(host), strings.TrimPrefix(metadataPath(hr.URL.EscapedPath()), s.base.path))
 	if org == nil {
 		return r, oauth.Refuse(oauth.Unavailable, "this server is not set up yet")
 	}
 	bound := slices.ContainsFunc(org.Hosts, func(h string) bool { return strings.EqualFold(h, hostname(host)) })
 	switch {
-	case bound:
-		r.Base, r.Bound = s.base.scheme+"://"+host, true
+	case bound && s.ownPort(host):
+		r.Base = s.base.scheme + "://" + host
 	case s.base.url != "" && (host == s.base.host || (s.base.loopback && isLoopback(host))):
 		r.Base = s.base.url + prefix
 	case s.base.url == "" && isLoopback(host):
@@ -67,7 +67,7 @@ func (s *Server) open(hr *http.Request) (*dialect.Request, error) {
 	default:
 		return r, oauth.Refuse(oauth.InvalidRequest, "this server does not answer for that host name")
 	}
-	r.Bound = r.Bound || prefix != ""
+	r.Bound = bound || prefix != ""
 	r.Org, r.Rest = org, rest
 	for name := range org.Settings {
 		if p := core.Setting(org, name, "prefix", ""); p != "" {
@@ -78,6 +78,32 @@ func (s *Server) open(hr *http.Request) (*dialect.Request, error) {
 		}
 	}
 	return r, nil
+}
+
+// defaultPorts are those a URL leaves out: with and without one it is the same URL.
+var defaultPorts = map[string]string{"https": ":443", "http": ":80"}
+
+// ownPort says whether a Host names a port that clients reach this server at: none,
+// or the public URL's. Another service of the same name has another port, and an
+// assertion made for that one must not count here.
+func (s *Server) ownPort(host string) bool {
+	_, port, err := net.SplitHostPort(host)
+	if err != nil || s.base.url == "" {
+		return true
+	}
+	_, own, err := net.SplitHostPort(s.base.host)
+	return err == nil && port == own
+}
+
+// metadata is where RFC 8414 §3.1 has the document of an issuer with a path: before
+// that path, where the issuers of OpenID Connect Discovery have theirs behind it.
+const metadata = "/.well-known/oauth-authorization-server"
+
+func metadataPath(path string) string {
+	if issuer, ok := strings.CutPrefix(path, metadata+"/"); ok && issuer != "" {
+		return "/" + strings.TrimSuffix(issuer, "/") + metadata
+	}
+	return path
 }
 
 // serves says whether a dialect answers this request: it is switched on for the

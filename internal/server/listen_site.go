@@ -33,7 +33,7 @@ func (s *Server) visitor(r *http.Request) (web.Visitor, error) {
 	if err != nil {
 		return web.Visitor{}, err
 	}
-	return web.Visitor{Path: x.Rest, Prefix: s.base.path, Base: x.Base, Addr: x.Addr, Secure: x.Secure}, nil
+	return web.Visitor{Path: x.Rest, Prefix: s.base.path, Base: x.Base, Addr: x.Addr, Secure: x.Secure, Taken: s.front.Answers(x)}, nil
 }
 
 // Reach says where clients reach the server, once that is known; it must be called

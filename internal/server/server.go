@@ -62,6 +62,8 @@ type Server struct {
 	base    base
 	limits  *ratelimit.Throttle
 	close   sync.Once
+	// revision is that of the store when learn last read it; Run's alone.
+	revision int64
 }
 
 // Defaults of Config.
@@ -113,7 +115,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	}
 	// Wrong client secrets slow their source down and never lock the client out.
 	guesses := ratelimit.NewThrottle(ratelimit.Limits{Hard: -1}, nil, c.Now)
-	registry := client.NewRegistry(s.Store, client.Auth{Hasher: hasher, Throttle: guesses, Now: c.Now})
+	registry := client.NewRegistry(s.Store, client.Auth{Hasher: hasher, Throttle: perSource{guesses}, Now: c.Now})
 	if err := registry.Load(ctx); err != nil {
 		return fmt.Errorf("read the clients: %w", err)
 	}
@@ -243,13 +245,27 @@ func (s *Server) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-refresh.C:
-			if err := s.Core.Clients.Refresh(ctx); err != nil && ctx.Err() == nil {
+			if err := s.learn(ctx); err != nil && ctx.Err() == nil {
 				s.config.Log.Warn("other nodes' changes could not be read", "error", err)
 			}
 		case <-sweep.C:
 			s.Tick(ctx)
 		}
 	}
+}
+
+// learn reads again what another node changed: organizations, clients and signing
+// keys, for one that was stolen and taken out of use must count nowhere any more.
+func (s *Server) learn(ctx context.Context) error {
+	revision, err := s.Store.Revision(ctx)
+	if err != nil || revision == s.revision {
+		return err
+	}
+	if err := errors.Join(s.Core.Clients.Refresh(ctx), s.Ring.Reload(ctx)); err != nil {
+		return err
+	}
+	s.revision = revision
+	return nil
 }
 
 // Tick does one round of the background work.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/bits"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,10 +43,11 @@ type Rotation struct {
 	Add     []Alias // Family and Generation are filled in where they are 0
 }
 
+// familyNames are the columns of a family. What never changes and is never asked
+// for is one column, fixed: reading a column costs more than splitting a text.
 var familyNames = []string{
-	"id", "org", "dialect", "client", "user_id", "subject", "scope", "audience", "amr", "auth_time", "created",
-	"expires", "idle", "ends", "used", "prev_used", "generation", "secret", "previous", "rotated", "revoked",
-	"confirm", "note", "user_since", "client_since",
+	"id", "org", "dialect", "client", "user_id", "created", "expires", "idle", "ends", "used", "prev_used",
+	"generation", "secret", "previous", "rotated", "revoked", "fixed",
 }
 
 var userNames = []string{
@@ -57,10 +59,10 @@ func columns(prefix string, names []string) string {
 	return prefix + strings.Join(names, ", "+prefix)
 }
 
-// outerUser lists the columns of a user who may be missing.
-var outerUser = `COALESCE(u.id, 0), COALESCE(u.org, ''), COALESCE(u.realm, ''), COALESCE(u.canon, ''),
- COALESCE(u.mail, ''), COALESCE(u.enabled, 0), COALESCE(u.expires, 0), COALESCE(u.password, ''),
- COALESCE(u.revoked_before, 0), COALESCE(u.version, 0), COALESCE(u.body, '')`
+// outerUser lists the columns read of a user who may be missing: what a token can
+// depend on. Version 0 is no user. The password stays where it is.
+const outerUser = `COALESCE(u.version, 0), COALESCE(u.enabled, 0), COALESCE(u.expires, 0),
+ COALESCE(u.revoked_before, 0), COALESCE(u.realm, ''), COALESCE(u.canon, ''), COALESCE(u.mail, ''), COALESCE(u.body, '')`
 
 var (
 	// putFamily[i] inserts 1<<i families at once.
@@ -73,13 +75,6 @@ var (
  FROM alias a JOIN family f ON f.id = a.family
  LEFT JOIN users u ON u.id = f.user_id AND u.org = f.org WHERE a.hash = $1`
 
-	rotate = `UPDATE family SET
- secret = $1, previous = CASE WHEN secret = $1 THEN previous ELSE secret END, generation = generation + 1,
- rotated = $2, idle = $3, expires = $4, prev_used = used, used = $5
- WHERE id = $6 AND org = $7 AND client = $8 AND secret = $9 AND revoked = 0
- AND (idle = 0 OR idle > $10) AND (ends = 0 OR ends > $10)
- RETURNING ` + columns("", familyNames)
-
 	listFamilies = `SELECT ` + columns("", familyNames) + ` FROM family WHERE id > $1 AND org = $2
  AND (CAST($3 AS BIGINT) = 0 OR user_id = $3)
  AND (CAST($4 AS TEXT) = '' OR client = $4)
@@ -89,6 +84,13 @@ var (
 )
 
 const (
+	rotate = `UPDATE family SET
+ secret = $1, previous = CASE WHEN secret = $1 THEN previous ELSE secret END, generation = generation + 1,
+ rotated = $2, idle = $3, expires = $4, prev_used = used, used = $5
+ WHERE id = $6 AND org = $7 AND client = $8 AND secret = $9 AND revoked = 0
+ AND (idle = 0 OR idle > $10) AND (ends = 0 OR ends > $10)
+ RETURNING generation`
+
 	putAlias = `INSERT INTO alias (hash, family, generation, kind, expires) VALUES ($1, $2, $3, $4, $5)
  ON CONFLICT (hash) DO NOTHING`
 	dropAliases  = `DELETE FROM alias WHERE family = $1 AND kind = $2 AND generation <= $3`
@@ -101,38 +103,74 @@ const (
 // familyRow is a family as its row has it.
 type familyRow struct {
 	oauth.Family
-	scope, audience, amr string
+	fixed string
 }
 
 func (r *familyRow) dest(to []any) []any {
-	return append(to, &r.ID, &r.Org, &r.Dialect, &r.Client, &r.User, &r.Subject, &r.scope, &r.audience, &r.amr,
-		&r.AuthTime, &r.Created, &r.Expires, &r.Idle, &r.Ends, &r.Used, &r.PrevUsed, &r.Generation, &r.Secret,
-		&r.Previous, &r.Rotated, &r.Revoked, &r.Confirm, &r.Note, &r.UserSince, &r.ClientSince)
+	return append(to, &r.ID, &r.Org, &r.Dialect, &r.Client, &r.User, &r.Created, &r.Expires, &r.Idle, &r.Ends, &r.Used,
+		&r.PrevUsed, &r.Generation, &r.Secret, &r.Previous, &r.Rotated, &r.Revoked, &r.fixed)
 }
 
-func (r *familyRow) family() oauth.Family {
+// pack writes texts one after the other, each behind its length, so that any text
+// may stand in one.
+func pack(parts []string) string {
+	n := 0
+	for _, p := range parts {
+		n += len(p) + 4
+	}
+	b := make([]byte, 0, n)
+	for _, p := range parts {
+		b = append(strconv.AppendInt(b, int64(len(p)), 10), ':')
+		b = append(b, p...)
+	}
+	return string(b)
+}
+
+// unpack reads what pack wrote; false when it is something else.
+func unpack(text string, parts []string) bool {
+	for i := range parts {
+		head, rest, ok := strings.Cut(text, ":")
+		n, err := strconv.Atoi(head)
+		if !ok || err != nil || n < 0 || n > len(rest) {
+			return false
+		}
+		parts[i], text = rest[:n], rest[n:]
+	}
+	return text == ""
+}
+
+// family is the row's family; a row whose fixed column cannot be read is an error.
+func (r *familyRow) family() (oauth.Family, error) {
 	f := r.Family
-	f.Scope, f.Audience, f.AMR = split(r.scope), split(r.audience), split(r.amr)
-	return f
+	var part [9]string
+	if !unpack(r.fixed, part[:]) {
+		return f, fmt.Errorf("family %d: its fixed part cannot be read", f.ID)
+	}
+	f.Subject, f.Scope, f.Audience, f.AMR = part[0], split(part[1]), split(part[2]), split(part[3])
+	f.Confirm, f.Note = part[4], part[5]
+	for i, to := range []*int64{&f.AuthTime, &f.UserSince, &f.ClientSince} {
+		n, err := strconv.ParseInt(part[6+i], 10, 64)
+		if err != nil {
+			return f, fmt.Errorf("family %d: %w", f.ID, err)
+		}
+		*to = n
+	}
+	return f, nil
 }
 
 func familyArgs(f *oauth.Family) ([]any, error) {
-	scope, err := join(f.Scope)
-	if err != nil {
-		return nil, err
-	}
-	audience, err := join(f.Audience)
-	if err != nil {
-		return nil, err
-	}
-	amr, err := join(f.AMR)
-	if err != nil {
-		return nil, err
+	parts := []string{f.Subject, "", "", "", f.Confirm, f.Note,
+		strconv.FormatInt(f.AuthTime, 10), strconv.FormatInt(f.UserSince, 10), strconv.FormatInt(f.ClientSince, 10)}
+	for i, list := range [][]string{f.Scope, f.Audience, f.AMR} {
+		text, err := join(list)
+		if err != nil {
+			return nil, err
+		}
+		parts[1+i] = text
 	}
 	return []any{
-		f.ID, f.Org, f.Dialect, f.Client, f.User, f.Subject, scope, audience, amr, f.AuthTime, f.Created, f.Expires,
-		f.Idle, f.Ends, f.Used, f.PrevUsed, f.Generation, blob(f.Secret), blob(f.Previous), f.Rotated, f.Revoked,
-		f.Confirm, f.Note, f.UserSince, f.ClientSince,
+		f.ID, f.Org, f.Dialect, f.Client, f.User, f.Created, f.Expires, f.Idle, f.Ends, f.Used, f.PrevUsed,
+		f.Generation, blob(f.Secret), blob(f.Previous), f.Rotated, f.Revoked, pack(parts),
 	}, nil
 }
 
@@ -270,7 +308,7 @@ func putAliases(t *tx, family, generation int64, aliases []Alias) error {
 func (s *Store) Family(ctx context.Context, id int64) (FamilyState, error) {
 	var state FamilyState
 	err := s.read(ctx, "family", func(t *tx) (err error) {
-		state, err = readState(t, getFamily, []any{id}, nil)
+		state, err = s.readState(t, getFamily, []any{id}, nil)
 		return err
 	})
 	return state, err
@@ -282,7 +320,7 @@ func (s *Store) FamilyByAlias(ctx context.Context, hash []byte) (FamilyState, Al
 	var state FamilyState
 	a := Alias{Hash: hash}
 	err := s.read(ctx, "family by alias", func(t *tx) (err error) {
-		state, err = readState(t, getFamilyByAlias, []any{hash}, []any{&a.Generation, &a.Kind, &a.Expires})
+		state, err = s.readState(t, getFamilyByAlias, []any{hash}, []any{&a.Generation, &a.Kind, &a.Expires})
 		return err
 	})
 	if err != nil {
@@ -293,49 +331,44 @@ func (s *Store) FamilyByAlias(ctx context.Context, hash []byte) (FamilyState, Al
 }
 
 // readState scans dest, then a family, then its user.
-func readState(t *tx, query string, args, dest []any) (FamilyState, error) {
+func (s *Store) readState(t *tx, query string, args, dest []any) (FamilyState, error) {
 	var f familyRow
 	var u userRow
-	if err := found(t.row(query, args, u.dest(f.dest(dest))...)); err != nil {
+	if err := found(t.row(query, args, u.outer(f.dest(dest))...)); err != nil {
 		return FamilyState{}, err
 	}
-	user, err := u.user()
+	family, err := f.family()
 	if err != nil {
 		return FamilyState{}, err
 	}
-	return FamilyState{Family: f.family(), User: user}, nil
+	user, err := s.bodies.outer(&u, f.User, f.Org)
+	return FamilyState{Family: family, User: user}, err
 }
 
-// Rotate moves a family to its next generation and returns it as it is then.
-// ErrNotFound when From is no longer its secret, it is another client's, or it is
-// revoked or over. Of any number of callers with one secret one wins.
-func (s *Store) Rotate(ctx context.Context, r Rotation) (*oauth.Family, error) {
+// Rotate moves a family to its next generation, which it returns. ErrNotFound when
+// From is no longer its secret, it is another client's, or it is revoked or over.
+// Of any number of callers with one secret one wins.
+func (s *Store) Rotate(ctx context.Context, r Rotation) (generation int64, err error) {
 	if len(r.From) == 0 {
-		return nil, ErrNotFound
+		return 0, ErrNotFound
 	}
 	to := r.To
 	if len(to) == 0 {
 		to = r.From
 	}
 	args := []any{to, r.Now.UnixMilli(), r.Idle, r.Expires, r.Used, r.ID, r.Org, r.Client, r.From, r.Now.Unix()}
-	var out oauth.Family
-	err := s.write(ctx, "rotate", r.ID, func(t *tx) error {
-		var row familyRow
-		if err := found(t.change(rotate, args, row.dest(nil)...)); err != nil {
+	err = s.write(ctx, "rotate", r.ID, func(t *tx) error {
+		if err := found(t.change(rotate, args, &generation)); err != nil {
 			return err
 		}
 		for _, kind := range r.Drop {
-			if _, err := t.exec(dropAliases, r.ID, kind, row.Generation-1); err != nil {
+			if _, err := t.exec(dropAliases, r.ID, kind, generation-1); err != nil {
 				return err
 			}
 		}
-		out = row.family()
-		return putAliases(t, r.ID, row.Generation, r.Add)
+		return putAliases(t, r.ID, generation, r.Add)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &out, nil
+	return generation, err
 }
 
 // RevokeFamily ends a family for good. It keeps the time of the first revocation
@@ -382,8 +415,9 @@ func (s *Store) ListFamilies(ctx context.Context, org string, f FamilyFilter, af
 			if err := scan(r.dest(nil)...); err != nil {
 				return err
 			}
-			out = append(out, r.family())
-			return nil
+			f, err := r.family()
+			out = append(out, f)
+			return err
 		})
 	})
 	return out, err

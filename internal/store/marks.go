@@ -76,11 +76,11 @@ func (s *Store) StatelessState(ctx context.Context, key []byte, org string, user
 	err = s.read(ctx, "stateless state", func(t *tx) error {
 		var marks int64
 		var row userRow
-		if _, err := t.row(statelessState, []any{key, now, user, org}, row.dest([]any{&marks})...); err != nil {
+		if _, err := t.row(statelessState, []any{key, now, user, org}, row.outer([]any{&marks})...); err != nil {
 			return err
 		}
 		denied = marks > 0
-		u, err = row.user()
+		u, err = s.bodies.outer(&row, user, org)
 		return err
 	})
 	if err != nil {

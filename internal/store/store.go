@@ -81,6 +81,7 @@ func (o Options) withDefaults(readers, writers int) Options {
 
 // Store has all the verbs. It is safe for concurrent use.
 type Store struct {
+	bodies  bodies
 	engine  *engine
 	now     func() time.Time
 	readers *pool

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 
 	"jeton/internal/client"
 	"jeton/internal/identity"
@@ -55,6 +56,58 @@ func (r *userRow) user() (*identity.User, error) {
 	u.Admin, u.Groups, u.Keys, u.Attr, u.Roles = b.Admin, b.Groups, b.Keys, b.Attr, b.Roles
 	u.Source, u.Created, u.Updated = b.Source, b.Created, b.Updated
 	return &u, nil
+}
+
+// bodies remembers what decoding a user's body gave. The body itself is read from
+// the database each time and compared, so what is remembered is never stale.
+type bodies struct {
+	mu sync.Mutex
+	m  map[int64]decoded
+}
+
+type decoded struct {
+	body string
+	user *identity.User
+}
+
+const maxBodies = 4096
+
+// outer is where the columns of outerUser go.
+func (r *userRow) outer(to []any) []any {
+	return append(to, &r.u.Version, &r.enabled, &r.u.Expires, &r.u.RevokedBefore, &r.u.Realm, &r.u.Canon, &r.u.Mail, &r.body)
+}
+
+// outer is the user a row of outerUser tells of, nil when there is none.
+func (b *bodies) outer(r *userRow, id int64, org string) (*identity.User, error) {
+	if r.u.Version == 0 {
+		return nil, nil
+	}
+	r.u.ID, r.u.Org = id, org
+	return b.user(r)
+}
+
+// user is userRow.user for a user that is only read.
+func (b *bodies) user(r *userRow) (*identity.User, error) {
+	b.mu.Lock()
+	kept := b.m[r.u.ID]
+	b.mu.Unlock()
+	if kept.user != nil && kept.body == r.body {
+		u := *kept.user
+		u.Org, u.Realm, u.Canon, u.Mail = r.u.Org, r.u.Realm, r.u.Canon, r.u.Mail
+		u.Enabled, u.Expires, u.RevokedBefore, u.Version = r.enabled != 0, r.u.Expires, r.u.RevokedBefore, r.u.Version
+		return &u, nil
+	}
+	u, err := r.user()
+	if err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.m == nil || len(b.m) >= maxBodies {
+		b.m = make(map[int64]decoded)
+	}
+	b.m[u.ID] = decoded{r.body, u}
+	return u, nil
 }
 
 // userValues are the columns after id and org, in the order of userNames.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -119,20 +120,27 @@ func (w *writer) loop() {
 	}
 }
 
+// maxYields is how often a writer lets others run before it goes with what it has:
+// requests that are ready to queue then share this commit. It never waits.
+const maxYields = 2
+
 // gather adds what is queued already, without waiting for more, and leaves out
 // what its caller gave up.
 func (w *writer) gather(batch []*op) []*op {
-	for len(batch) < maxBatch {
+	for yields := 0; len(batch) < maxBatch; {
 		select {
 		case o, ok := <-w.queue:
 			if !ok {
 				return claim(batch)
 			}
 			batch = append(batch, o)
-			continue
 		default:
+			if yields == maxYields {
+				return claim(batch)
+			}
+			yields++
+			runtime.Gosched()
 		}
-		break
 	}
 	return claim(batch)
 }

@@ -46,6 +46,7 @@ type Visitor struct {
 	Base   string // URL the server is reached at
 	Addr   string
 	Secure bool // came by https
+	Taken  bool // a dialect answers at this path
 }
 
 // Pages answers what a person's browser asks for while the server is set up.
@@ -102,6 +103,8 @@ func (p *Pages) mine(w http.ResponseWriter, r *http.Request) bool {
 	code, isCode := strings.CutPrefix(v.Path, "/setup/")
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead
 	switch {
+	case v.Taken:
+		return false
 	case v.Path == styleName && read:
 		asset(w, "text/css; charset=utf-8", style)
 	case v.Path == iconName && read:

@@ -6,12 +6,16 @@ package docs_test
 import (
 	"context"
 	"flag"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -257,6 +261,67 @@ func TestCommandsInTextExist(t *testing.T) {
 	}
 }
 
+// TestCommandsInHintsExist: what an error tells an operator to run can be run.
+func TestCommandsInHintsExist(t *testing.T) {
+	helps := map[string]string{}
+	for _, c := range commands(t) {
+		helps[c.path] = c.help
+	}
+	seen := 0
+	for file, hints := range literals(t) {
+		for _, hint := range hints {
+			m := hinted.FindStringSubmatch(hint)
+			if m == nil || strings.Contains(hint, "\x00") { // a label of a hash
+				continue
+			}
+			seen++
+			path := longest(strings.Fields(m[1]), helps)
+			rest := strings.TrimSpace(strings.TrimPrefix(m[1], path))
+			switch {
+			case path == "jeton":
+				t.Errorf("%s: there is no command for %q", file, hint)
+			case path == "jeton token": // its command is a dialect, which the program fills in
+			case strings.Contains(helps[path], "\ncommands\n") && (rest != "" || strings.HasSuffix(hint, " ")):
+				t.Errorf("%s: %q stops before the command", file, hint)
+			}
+		}
+	}
+	if seen < 30 {
+		t.Errorf("only %d hints seen", seen)
+	}
+}
+
+var hinted = regexp.MustCompile("(?:^|`)(jeton [a-z][a-z -]*)")
+
+// literals are the texts in the program that begin with a command or quote one, by
+// file. Those of package vault are labels of keys.
+func literals(t *testing.T) map[string][]string {
+	t.Helper()
+	out := map[string][]string{}
+	err := filepath.WalkDir(filepath.Join(root, "internal"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || filepath.Base(filepath.Dir(path)) == "vault" {
+			return err
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if x, ok := n.(*ast.BasicLit); ok && x.Kind == token.STRING {
+				if text, err := strconv.Unquote(x.Value); err == nil {
+					out[path] = append(out[path], text)
+				}
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
 // longest is the command that words begin with; "jeton" when they begin with none.
 func longest(words []string, helps map[string]string) string {
 	for n := len(words); n > 1; n-- {
@@ -296,7 +361,7 @@ func columns(row string) int {
 	return strings.Count(strings.ReplaceAll(row, `\|`, ""), "|") - 1
 }
 
-// words are the fields of a table row that hold code, sorted.
+// sorted sorts a list of texts in place and returns it.
 func sorted[K ~string](list []K) []K {
 	slices.Sort(list)
 	return list

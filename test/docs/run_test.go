@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -43,10 +44,6 @@ func runnable(name string) bool {
 // a ```sh block is the answer to its last curl: its members must be those of the
 // real one, in their order; … stands for the rest.
 func TestCommandsRunAgainstTheDemo(t *testing.T) {
-	curl, err := exec.LookPath("curl")
-	if err != nil {
-		t.Fatal(err)
-	}
 	ran := 0
 	for _, p := range pages(t) {
 		steps := steps(t, p)
@@ -56,8 +53,7 @@ func TestCommandsRunAgainstTheDemo(t *testing.T) {
 		ran++
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			d := startDemo(t, curl)
-			d.paste(t, p, steps)
+			startDemo(t, true).paste(t, p, steps)
 		})
 	}
 	if ran < 7 {
@@ -141,10 +137,15 @@ func whole(text string) bool {
 
 // demo is a running `jeton demo` and the folder its shell starts in.
 type demo struct {
-	dir string
-	url string
-	env []string
+	dir  string
+	url  string
+	env  []string
+	stop func() // ends it; what it printed and logged may be read then
+
+	printed, logged bytes.Buffer
 }
+
+func (d *demo) data() string { return filepath.Join(d.dir, "data") }
 
 // wrapper is curl, with its status noted and its answer kept.
 const wrapper = `#!/bin/bash
@@ -157,13 +158,18 @@ if [ $code -ne 0 ]; then cat "$body.err" >&2; exit $code; fi
 tail -n 1 "$body.err" >> "$NOTES/statuses"
 `
 
-func startDemo(t *testing.T, curl string) *demo {
+// startDemo runs a demo until the test ends; kept says that it is kept in a folder.
+func startDemo(t *testing.T, kept bool) *demo {
 	t.Helper()
 	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
+	curl, err := exec.LookPath("curl")
+	must(t, err)
 	d := &demo{dir: t.TempDir()}
+	var more []string
+	if kept {
+		more = []string{"--data", d.data()}
+	}
 	for _, name := range []string{"bin", "home", "notes", "work"} {
 		must(t, os.Mkdir(filepath.Join(d.dir, name), 0o700))
 	}
@@ -175,16 +181,16 @@ func startDemo(t *testing.T, curl string) *demo {
 	}
 	address := freeAddress(t)
 	d.url = "http://" + address
-	var output bytes.Buffer
-	cmd := exec.Command(filepath.Join(d.dir, "bin", "jeton"), "demo", "--listen", address, "--data", filepath.Join(d.dir, "data"))
-	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = d.env, d.dir, &output, &output
+	cmd := exec.Command(filepath.Join(d.dir, "bin", "jeton"), append([]string{"demo", "--listen", address}, more...)...)
+	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = d.env, d.dir, &d.printed, &d.logged
 	must(t, cmd.Start())
-	t.Cleanup(func() {
+	d.stop = sync.OnceFunc(func() {
 		_ = cmd.Process.Signal(os.Interrupt)
 		if err := cmd.Wait(); err != nil {
-			t.Errorf("the demo ended badly: %v\n%s", err, &output)
+			t.Errorf("the demo ended badly: %v\n%s%s", err, &d.printed, &d.logged)
 		}
 	})
+	t.Cleanup(d.stop)
 	d.wait(t)
 	return d
 }
@@ -223,7 +229,7 @@ func (d *demo) wait(t *testing.T) {
 // paste runs the commands in one shell and checks what they were answered.
 func (d *demo) paste(t *testing.T, p page, steps []step) {
 	t.Helper()
-	here := strings.NewReplacer(pageURL, d.url, pageData, filepath.Join(d.dir, "data"))
+	here := strings.NewReplacer(pageURL, d.url, pageData, d.data())
 	script := "set -eo pipefail\n"
 	for i, s := range steps {
 		script += fmt.Sprintf("%s\necho '= %d' >> \"$NOTES/statuses\"\n[ ! -e \"$NOTES/last\" ] || mv \"$NOTES/last\" \"$NOTES/answer%d\"\n",
@@ -253,6 +259,41 @@ func (d *demo) paste(t *testing.T, p page, steps []step) {
 		checkAnswer(t, p, s, answer)
 	}
 }
+
+// TestTheReadmeShowsWhatTheDemoPrints: the block under the demo's command, line by
+// line and in order, but for what it leaves out (…) and the width of columns.
+func TestTheReadmeShowsWhatTheDemoPrints(t *testing.T) {
+	d := startDemo(t, false)
+	d.stop()
+	printed := narrow(strings.ReplaceAll(d.printed.String(), d.url, pageURL))
+	for _, p := range pages(t) {
+		if p.name != "README.md" {
+			continue
+		}
+		list, _ := p.blocks()
+		for _, b := range list {
+			shown, ok := strings.CutPrefix(b.text, "$ go run ./cmd/jeton demo\n")
+			if !ok {
+				continue
+			}
+			for line := range strings.Lines(narrow(shown)) {
+				_, after, found := strings.Cut(printed, line)
+				if line == "\n" || line == "…\n" {
+					continue
+				}
+				if !found {
+					t.Fatalf("the demo does not print, or not after what is before it: %sbut\n%s", line, &d.printed)
+				}
+				printed = after
+			}
+			return
+		}
+	}
+	t.Error("README.md does not show the demo")
+}
+
+// narrow makes columns one space apart.
+func narrow(s string) string { return regexp.MustCompile(` +`).ReplaceAllString(s, " ") }
 
 // perStep groups the noted statuses by the command that ended after them.
 func perStep(noted string) [][]string {

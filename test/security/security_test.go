@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,12 +27,40 @@ import (
 	"jeton/internal/vault"
 )
 
-var postgres *pg.Server
-
 func TestMain(m *testing.M) {
-	code := pg.Run(m, func(s *pg.Server) { postgres = s })
+	code := m.Run()
 	lasting.close()
+	if err := postgres.stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
 	os.Exit(code)
+}
+
+// postgres is started by the first test that needs one.
+var postgres engine
+
+type engine struct {
+	once   sync.Once
+	server *pg.Server
+	err    error
+}
+
+// Database makes an empty database and returns its address.
+func (e *engine) Database(t testing.TB) string {
+	t.Helper()
+	e.once.Do(func() { e.server, e.err = pg.Start() })
+	if e.err != nil {
+		t.Fatal(e.err)
+	}
+	return e.server.Database(t)
+}
+
+func (e *engine) stop() error {
+	if e.server == nil {
+		return nil
+	}
+	return e.server.Stop()
 }
 
 // lasting is the server of all tests that move no clock and change nobody: making
@@ -94,7 +123,7 @@ clients:
 type site struct {
 	*servertest.Server
 	t      testing.TB
-	beyond bool // requests may be refused before they reach the server's own code
+	beyond bool // answers are not checked: the HTTP library may refuse, or the fault is ours on purpose
 }
 
 func open(t testing.TB, change ...func(*server.Config)) site {
@@ -133,7 +162,7 @@ func (s site) prepare() {
 // on is the same site for a subtest.
 func (s site) on(t testing.TB) site { s.t = t; return s }
 
-// bare is the same site for requests the HTTP library itself refuses.
+// bare is the same site with nothing expected of its answers.
 func (s site) bare() site { s.beyond = true; return s }
 
 // answer is a reply, read whole.
@@ -186,12 +215,12 @@ func (s site) do(req *http.Request) answer {
 // decent is what holds for every answer there is.
 func (s site) decent(req *http.Request, a answer) {
 	s.t.Helper()
+	if s.beyond {
+		return
+	}
 	fault := a.status >= 500 && (a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "")
 	if fault || strings.Contains(a.body, "panic") || strings.Contains(a.body, "goroutine") {
 		s.t.Errorf("%s %s: %v\n%s", req.Method, req.URL.Path, a, s.Logs)
-	}
-	if s.beyond {
-		return
 	}
 	if a.header.Get("X-Content-Type-Options") != "nosniff" || a.header.Get("Server") != "" || a.header.Get("X-Powered-By") != "" {
 		s.t.Errorf("%s %s: headers %v", req.Method, req.URL.Path, a.header)

@@ -38,7 +38,7 @@ var Dialect = dialect.Dialect{
 	OrgSettings: orgSettings,
 	Profile:     Profile,
 	Keys: []keys.Purpose{{
-		Name: purpose, Alg: jose.RS256, KID: kid, Overlap: accessLife,
+		Name: purpose, Alg: jose.RS256, KID: kid, Overlap: policy.MaxJWTLife,
 		// A transfer node is given the public key by hand, so it changes rarely.
 		Period: 365 * 24 * time.Hour,
 	}},
@@ -49,7 +49,8 @@ var Dialect = dialect.Dialect{
 		"/api/v1/oauth2", "/api/v1/self", "/api/v1/organization", "/api/v1/clients", "/api/v1/admin/clients",
 		"/api/v1/client_authorizations", "/api/v1/users", "/api/v1/nodes",
 	},
-	Mount: mount,
+	Objects: []string{"node"},
+	Mount:   mount,
 }
 
 // Names of the client's settings; the vendor's API has them under the same names.

@@ -496,7 +496,8 @@ func records(t *testing.T, s *servertest.Server) map[string]*audit.Record {
 	return out
 }
 
-// Whoever sets a key can speak for its holder.
+// Whoever sets a key can speak for its holder, and whoever has a client with a global
+// key can have a token that says he is the holder.
 func TestAnAdministratorSetsNoKeyForOneWhoAdministersTheServer(t *testing.T) {
 	s := servertest.Start(t, servertest.Options{World: `
 version: 1
@@ -504,6 +505,7 @@ users:
   - {name: boss, organization: acme, email: boss@example.com, roles: [owner], keys: [{file: demo/boss.pub}]}
 clients:
   - {id: all-own, organization: acme, dialect: aoc, grants: [jwt-bearer]}
+  - {id: all-global, organization: acme, dialect: aoc, grants: [jwt-bearer], keys: [{file: demo/global.pub}]}
 `})
 	token := func(who string) (access, id string) {
 		access = ask(t, s, "all-own", "", assertion(t, who, usual(s, "all-own", who+"@example.com"))).text("access_token")
@@ -511,10 +513,14 @@ clients:
 	}
 	boss, id := token("boss")
 	ada := ask(t, s, "all-own", "admin:all", assertion(t, "ada", usual(s, "all-own", "ada@example.com"))).text("access_token")
+	detour := ask(t, s, "all-global", "", assertion(t, "global", usual(s, "all-global", "boss@example.com"))).text("access_token")
+	if detour == "" {
+		t.Fatal("the global key speaks for nobody")
+	}
 	for name, c := range map[string]struct {
 		token string
 		want  int
-	}{"an administrator": {ada, 403}, "the user himself": {boss, 204}} {
+	}{"an administrator": {ada, 403}, "an administrator by a global key": {detour, 403}, "the user himself": {boss, 403}} {
 		key, err := json.Marshal(map[string]string{"public_key": string(servertest.PublicPEM("boss"))})
 		if err != nil {
 			t.Fatal(err)

@@ -35,7 +35,7 @@ var Dialect = dialect.Dialect{
 	Title:   "OAuth 2.1 and OpenID Connect",
 	Profile: Profile,
 	Keys: []keys.Purpose{
-		{Name: purpose, Alg: jose.ES256, Overlap: 24 * time.Hour, Publish: true},
+		{Name: purpose, Alg: jose.ES256, Overlap: policy.MaxJWTLife, Publish: true},
 	},
 	OpenAPI: openapi,
 	Swagger: "/oauth2/openapi.json",

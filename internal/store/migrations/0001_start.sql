@@ -40,11 +40,6 @@ CREATE TABLE family (
   dialect    TEXT NOT NULL,
   client     TEXT NOT NULL,
   user_id    BIGINT NOT NULL,
-  subject    TEXT NOT NULL,
-  scope      TEXT NOT NULL,
-  audience   TEXT NOT NULL,
-  amr        TEXT NOT NULL,
-  auth_time  BIGINT NOT NULL,
   created    BIGINT NOT NULL,
   expires    BIGINT NOT NULL,
   idle       BIGINT NOT NULL,
@@ -56,10 +51,7 @@ CREATE TABLE family (
   previous   BYTES,
   rotated    BIGINT NOT NULL,
   revoked    BIGINT NOT NULL,
-  confirm    TEXT NOT NULL,
-  note       TEXT NOT NULL,
-  user_since   BIGINT NOT NULL,
-  client_since BIGINT NOT NULL
+  fixed      TEXT NOT NULL -- subject, scope, audience, amr, confirm, note, auth_time, user_since, client_since
 );
 
 CREATE TABLE alias (

@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"jeton/internal/identity"
 	"jeton/internal/oauth"
 	"jeton/internal/store"
 )
@@ -44,11 +45,11 @@ func families(t *testing.T, open func(t *testing.T) *store.Store) {
 			f := family("a")
 			f.User = u.ID
 			putFamily(t, s, f)
-			same(t, must(s.Family(t.Context(), f.ID))(t).User, u)
+			same(t, must(s.Family(t.Context(), f.ID))(t).User, standing(u))
 
 			u.Enabled = false
 			ok(t, s.UpdateUser(t.Context(), u))
-			same(t, must(s.Family(t.Context(), f.ID))(t).User, u)
+			same(t, must(s.Family(t.Context(), f.ID))(t).User, standing(u))
 
 			ok(t, s.DeleteUser(t.Context(), "a", u.ID))
 			if got := must(s.Family(t.Context(), f.ID))(t); got.User != nil || got.Family.User != u.ID {
@@ -70,7 +71,7 @@ func families(t *testing.T, open func(t *testing.T) *store.Store) {
 			putFamily(t, s, f, store.Alias{Hash: hash("short"), Kind: 2, Expires: 99}, store.Alias{Hash: hash("other"), Kind: 1})
 			state, alias, err := s.FamilyByAlias(t.Context(), hash("short"))
 			ok(t, err)
-			same(t, state, store.FamilyState{Family: *f, User: u})
+			same(t, state, store.FamilyState{Family: *f, User: standing(u)})
 			same(t, alias, store.Alias{Hash: hash("short"), Family: f.ID, Generation: 1, Kind: 2, Expires: 99})
 			_, _, err = s.FamilyByAlias(t.Context(), hash("nobody"))
 			wants(t, err, store.ErrNotFound)
@@ -183,18 +184,19 @@ func rotation(t *testing.T, open func(t *testing.T) *store.Store) {
 		"a rotation moves the family one generation on": func(t *testing.T, s *store.Store) {
 			f := putFamily(t, s, family("a"))
 			r := successor(f, "second")
-			got := must(s.Rotate(t.Context(), r))(t)
+			generation := must(s.Rotate(t.Context(), r))(t)
 			want := *f
 			want.Secret, want.Previous, want.Generation = r.To, f.Secret, 2
 			want.Rotated, want.Idle, want.Expires, want.PrevUsed, want.Used = r.Now.UnixMilli(), r.Idle, r.Expires, f.Used, r.Used
-			same(t, *got, want)
+			same(t, generation, want.Generation)
 			same(t, must(s.Family(t.Context(), f.ID))(t).Family, want)
 		},
 		"a rotation without a successor keeps the secret and the one before": func(t *testing.T, s *store.Store) {
 			f := putFamily(t, s, family("a"))
 			r := successor(f, "")
 			r.To = nil
-			got := must(s.Rotate(t.Context(), r))(t)
+			must(s.Rotate(t.Context(), r))(t)
+			got := must(s.Family(t.Context(), f.ID))(t).Family
 			same(t, []any{got.Secret, got.Previous, got.Generation}, []any{f.Secret, f.Previous, int64(2)})
 		},
 		"no rotation for anybody or anything else": noRotation,
@@ -232,6 +234,13 @@ func rotation(t *testing.T, open func(t *testing.T) *store.Store) {
 		},
 		"under any history one secret is live, and a dead family stays dead": liveLeaf,
 	})
+}
+
+// standing is what a token depends on of a user: not the password.
+func standing(u *identity.User) *identity.User {
+	out := *u
+	out.Password = ""
+	return &out
 }
 
 func noRotation(t *testing.T, s *store.Store) {

@@ -71,7 +71,7 @@ func marks(t *testing.T, open func(t *testing.T) *store.Store) {
 					t.Errorf("%s: denied %v, user %v", name, denied, got)
 				}
 				if got != nil {
-					same(t, got, u)
+					same(t, got, standing(u))
 				}
 			}
 		},

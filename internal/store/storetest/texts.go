@@ -29,7 +29,7 @@ func texts(t *testing.T, open func(t *testing.T) *store.Store) {
 				f := family(text)
 				f.Client, f.Subject, f.Note, f.User = text, text, text, u.ID
 				putFamily(t, s, f)
-				same(t, must(s.Family(t.Context(), f.ID))(t), store.FamilyState{Family: *f, User: u})
+				same(t, must(s.Family(t.Context(), f.ID))(t), store.FamilyState{Family: *f, User: standing(u)})
 				ok(t, s.PutMeta(t.Context(), text, text))
 				if got := must(s.Meta(t.Context(), text))(t); got != text {
 					t.Fatalf("meta %q came back as %q", text, got)

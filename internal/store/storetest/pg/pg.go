@@ -1,5 +1,5 @@
 // Package pg starts a private PostgreSQL for a test binary, from the server
-// programs Debian installs. One server for each binary, one database for each
+// programs Debian installs. One server for each binary, one schema for each
 // test. Tests alone call it. A machine without the programs fails the tests: a
 // suite that quietly leaves out an engine proves nothing.
 package pg
