@@ -55,7 +55,7 @@ func TestAllocationsOfARequest(t *testing.T) {
 		request []byte
 		most    float64
 	}{
-		{"cc-es256", target.form(tokenPath, basic(id, secret), "grant_type", "client_credentials", "scope", "read"), 152},
+		{"cc-es256", target.form(tokenPath, basic(id, secret), "grant_type", "client_credentials", "scope", "read"), 170}, // with its share of the audit log, which runs beside it
 		{"cc-opaque", grant, 172},
 		{"introspect-opaque", target.form(introspectPath, basic(opaqueID, opaqueSecret), "token", token), 168},
 		{"jwks", Request("GET", "/.well-known/jwks.json", target.Addr, ""), 27},
@@ -64,8 +64,12 @@ func TestAllocationsOfARequest(t *testing.T) {
 		t.Run(x.name, func(t *testing.T) {
 			got := allocations(t, s.Handler(), x.request)
 			t.Logf("%.0f allocations", got)
-			if got > 1.1*x.most {
-				t.Errorf("%.0f allocations, at most %.0f", got, 1.1*x.most)
+			most := 1.1 * x.most
+			if slack > 1 { // the race detector empties pools at random
+				most = 1.3 * x.most
+			}
+			if got > most {
+				t.Errorf("%.0f allocations, at most %.0f", got, most)
 			}
 		})
 		if err := s.Audit.Flush(context.Background()); err != nil {

@@ -384,9 +384,9 @@ var clientMembers = map[string]bool{
 	"access_token": false, "id_token": false, "refresh_token": false, "settings": false,
 }
 
-// whole turns name+=a,b and name-=a,b into the whole list that name becomes; now
-// reads the object as it stands.
-func whole(pairs []string, members map[string]bool, now func(any) error) ([]string, error) {
+// whole turns name+=a,b and name-=a,b into the whole list that name becomes; read
+// gives the object as it stands.
+func whole(pairs []string, members map[string]bool, read func(any) error) ([]string, error) {
 	var object map[string]any
 	out := slices.Clone(pairs)
 	for i, pair := range pairs {
@@ -400,7 +400,7 @@ func whole(pairs []string, members map[string]bool, now func(any) error) ([]stri
 			return nil, fail(ExitUsage, "write "+name+"="+text, "%s is no list", name)
 		}
 		if object == nil {
-			if err := now(&object); err != nil {
+			if err := read(&object); err != nil {
 				return nil, err
 			}
 		}
@@ -410,12 +410,18 @@ func whole(pairs []string, members map[string]bool, now func(any) error) ([]stri
 			list = append(list, fmt.Sprint(v))
 		}
 		for _, v := range valueOf(text, true).([]string) {
-			list = slices.DeleteFunc(list, func(x string) bool { return x == v })
-			if sign == "+" {
+			switch has := slices.Contains(list, v); {
+			case sign == "+" && !has:
 				list = append(list, v)
+			case sign == "-" && has:
+				list = slices.DeleteFunc(list, func(x string) bool { return x == v })
 			}
 		}
-		object[name] = nil
+		now := make([]any, len(list))
+		for i, v := range list {
+			now[i] = v
+		}
+		object[name] = now
 		out[i] = name + "=" + strings.Join(list, ",")
 	}
 	return out, nil

@@ -44,6 +44,17 @@ type Auth struct {
 	Hasher   Hasher
 	Throttle Throttle
 	Now      func() time.Time
+	// Source is whose failures those of an address are (ratelimit.Source); nil = each
+	// address is a party of its own.
+	Source func(addr string) string
+}
+
+// waiting is ctx for slow comparisons on behalf of addr.
+func (a Auth) waiting(ctx context.Context, addr string) context.Context {
+	if a.Source != nil {
+		addr = a.Source(addr)
+	}
+	return hash.For(ctx, addr)
 }
 
 // What an operator can do about a refused client, said in explain.
@@ -95,7 +106,7 @@ func (r *Registry) Authenticate(ctx context.Context, org, dialect string, cred C
 		spent = accepts(c.Auth, cred.Method) && c.slow(r.auth.Now().Unix())
 	}
 	if !spent && r.current.Load().slow[org] { // one failure costs what any other does
-		if err := r.auth.Hasher.Waste(ctx, cred.Secret); err != nil {
+		if err := r.auth.Hasher.Waste(r.auth.waiting(ctx, cred.Addr), cred.Secret); err != nil {
 			return nil, err
 		}
 	}
@@ -135,7 +146,7 @@ func (r *Registry) prove(ctx context.Context, c *Client, cred Credentials) (bool
 	case PrivateKeyJWT:
 		return r.proveAssertion(ctx, c, cred)
 	default:
-		return r.proveSecret(ctx, c, cred.Secret)
+		return r.proveSecret(ctx, c, cred)
 	}
 }
 
@@ -146,14 +157,17 @@ func accepts(registered, presented Method) bool {
 	return registered == presented
 }
 
-func (r *Registry) proveSecret(ctx context.Context, c *Client, secret oauth.Secret) (bool, error) {
+func (r *Registry) proveSecret(ctx context.Context, c *Client, cred Credentials) (bool, error) {
 	rec := audit.From(ctx)
 	now := r.auth.Now().Unix()
+	if c.slow(now) {
+		ctx = r.auth.waiting(ctx, cred.Addr)
+	}
 	for _, s := range c.Secrets {
 		if s.Ends != 0 && now >= s.Ends {
 			continue
 		}
-		result, err := r.auth.Hasher.Verify(ctx, "client/"+c.Org+"/"+c.ID, s.Hash, secret)
+		result, err := r.auth.Hasher.Verify(ctx, "client/"+c.Org+"/"+c.ID, s.Hash, cred.Secret)
 		if err != nil {
 			return false, err
 		}

@@ -160,7 +160,7 @@ func (g JWTBearer) subject(ctx context.Context, x *Exchange, r *Request, c *clie
 		return nil, nil, err
 	}
 	var keys []client.Key
-	if g.ClientKeys {
+	if g.ClientKeys && c.Auth != client.PrivateKeyJWT { // what a client proves itself with speaks for nobody else
 		keys = append(keys, c.Keys...)
 	}
 	if g.UserKeys && u != nil {

@@ -3,6 +3,7 @@ package hash
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,12 +18,28 @@ const retryAfter = time.Second
 // and how many wait.
 type pool struct {
 	workers chan struct{}
-	waiting atomic.Int64
-	queue   int64
+	queue   int64 // how many may wait
+	share   int   // how many of them for one party
+
+	mu      sync.Mutex
+	waiting atomic.Int64   // changed under mu alone
+	of      map[string]int // who waits, by party
 }
 
+// shares is how many parties it takes at least to fill the queue.
+const shares = 4
+
 func newPool(workers, queue int) *pool {
-	return &pool{workers: make(chan struct{}, workers), queue: int64(queue)}
+	return &pool{workers: make(chan struct{}, workers), queue: int64(queue), share: max(1, queue/shares), of: map[string]int{}}
+}
+
+type party struct{}
+
+// For says for whom the computations under ctx are: the source of the request, as
+// failures are counted. One party's waiting ones never fill the queue, so that
+// nobody who sends wrong passwords without a pause keeps the others out.
+func For(ctx context.Context, source string) context.Context {
+	return context.WithValue(ctx, party{}, source)
 }
 
 // enter takes a worker, waiting in the queue when all are busy. The caller must
@@ -34,13 +51,13 @@ func (p *pool) enter(ctx context.Context) (leave func(), err error) {
 		return p.leave, nil
 	default:
 	}
-	if p.waiting.Add(1) > p.queue {
-		p.waiting.Add(-1)
+	who, _ := ctx.Value(party{}).(string)
+	if !p.join(who) {
 		e := oauth.Refuse(oauth.Unavailable, "")
 		e.RetryAfter = retryAfter
 		return nil, e
 	}
-	defer p.waiting.Add(-1)
+	defer p.quit(who)
 	select {
 	case p.workers <- struct{}{}:
 		return p.leave, nil
@@ -50,3 +67,26 @@ func (p *pool) enter(ctx context.Context) (leave func(), err error) {
 }
 
 func (p *pool) leave() { <-p.workers }
+
+// join takes a place in the queue; "" is nobody in particular and has no share.
+func (p *pool) join(who string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.waiting.Load() >= p.queue || who != "" && p.of[who] >= p.share {
+		return false
+	}
+	p.waiting.Add(1)
+	if who != "" {
+		p.of[who]++
+	}
+	return true
+}
+
+func (p *pool) quit(who string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waiting.Add(-1)
+	if p.of[who]--; p.of[who] <= 0 {
+		delete(p.of, who)
+	}
+}

@@ -58,6 +58,7 @@ type Attempt struct {
 // checked, and anything that is no refusal when the store fails.
 func (d *Directory) Verify(ctx context.Context, a Attempt) (*User, error) {
 	record := audit.From(ctx)
+	ctx = hash.For(ctx, ratelimit.Source(a.Addr))
 	record.SetUser(a.Name)
 	canon, err := d.readable(a)
 	if err != nil {

@@ -115,7 +115,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	}
 	// Wrong client secrets slow their source down and never lock the client out.
 	guesses := ratelimit.NewThrottle(ratelimit.Limits{Hard: -1}, nil, c.Now)
-	registry := client.NewRegistry(s.Store, client.Auth{Hasher: hasher, Throttle: perSource{guesses}, Now: c.Now})
+	registry := client.NewRegistry(s.Store, client.Auth{Hasher: hasher, Throttle: perSource{guesses}, Now: c.Now, Source: ratelimit.Source})
 	if err := registry.Load(ctx); err != nil {
 		return fmt.Errorf("read the clients: %w", err)
 	}

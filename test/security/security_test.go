@@ -378,6 +378,7 @@ func marshal(t testing.TB, v any) string {
 func within(t testing.TB, what string, limit time.Duration, f func()) {
 	t.Helper()
 	var took time.Duration
+	limit *= slack
 	for range 3 {
 		start := time.Now()
 		f()

@@ -1,9 +1,11 @@
 package aoc_test
 
 import (
+	"net/url"
 	"testing"
 
 	"jeton/internal/audit"
+	"jeton/internal/servertest"
 )
 
 // Two node tokens of one second have one text. After everything of the user was
@@ -35,5 +37,32 @@ func TestANodeTokenOfTheSecondInWhichAllWereEndedIsANewOne(t *testing.T) {
 	}
 	if _, err := s.Core.Mint.Check(t.Context(), "acme", mint()); err != nil {
 		t.Errorf("the token made afterwards is dead: %v", err)
+	}
+}
+
+// The key a client authenticates with says who the client is. That it may speak for
+// every user, as a global key may, nobody has said.
+func TestTheKeyAClientProvesItselfWithIsNoGlobalKey(t *testing.T) {
+	s := servertest.Start(t, servertest.Options{World: world + `
+  - {id: proves, organization: acme, dialect: aoc, auth: private_key_jwt, grants: [jwt-bearer], keys: [{file: demo/global.pub}]}
+`})
+	now := s.Clock.Now().Unix()
+	own := func(jti string) string {
+		return assertion(t, "global", map[string]any{
+			"iss": "proves", "sub": "proves", "aud": vendorAudience, "exp": now + 60, "jti": jti,
+		})
+	}
+	ask := func(jti, key string) answer {
+		return post(t, s, "/api/v1/oauth2/acme/token", url.Values{
+			"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "client_id": {"proves"},
+			"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {own(jti)},
+			"assertion": {assertion(t, key, usual(s, "proves", "bob@example.com"))},
+		})
+	}
+	if a := ask("one", "bob"); a.status != 200 {
+		t.Errorf("with the user's key: %d %v", a.status, a.body)
+	}
+	if a := ask("two", "global"); a.status != 400 || a.text("error") != "invalid_grant" {
+		t.Errorf("with the key of the client: %d %v", a.status, a.body)
 	}
 }

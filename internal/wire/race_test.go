@@ -1,0 +1,6 @@
+//go:build race
+
+package wire
+
+// slack is how many times slower everything may be under the race detector.
+const slack = 5
