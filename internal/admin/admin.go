@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"jeton/internal/audit"
@@ -297,8 +298,8 @@ func (s *Service) checkClient(c *client.Client) error {
 	if _, ok := s.Clients.Org(c.Org); !ok {
 		return oauth.Refuse(oauth.NotFound, "organization not found")
 	}
-	if c.ID == "" || len(c.ID) > 256 {
-		return invalid("id", "a client id has 1 to 256 characters")
+	if c.ID == "" || len(c.ID) > 256 || strings.ContainsFunc(c.ID, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
+		return invalid("id", "a client id has 1 to 256 characters and no control characters")
 	}
 	return checkKeys(c.Keys)
 }

@@ -86,7 +86,40 @@ func (a *applier) note(verb, object string, fields ...string) {
 	a.steps = append(a.steps, Step{verb, object, fields})
 }
 
+// places refuses two organizations at one host name or path prefix: a request must
+// belong to exactly one.
+func (a *applier) places() error {
+	owner := map[string]string{}
+	claim := func(o *client.Org) error {
+		for _, place := range append(slices.Clone(o.Hosts), o.Prefixes...) {
+			place = strings.TrimSuffix(strings.ToLower(place), "/")
+			if other, taken := owner[place]; taken && other != o.ID {
+				return invalid("hosts", "organizations "+other+" and "+o.ID+" are both at "+place)
+			}
+			owner[place] = o.ID
+		}
+		return nil
+	}
+	for i := range a.world.Orgs {
+		if err := claim(&a.world.Orgs[i]); err != nil {
+			return err
+		}
+	}
+	for _, o := range a.Clients.Orgs() {
+		if slices.ContainsFunc(a.world.Orgs, func(w client.Org) bool { return w.ID == o.ID }) {
+			continue
+		}
+		if err := claim(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (a *applier) orgs(context.Context) error {
+	if err := a.places(); err != nil {
+		return err
+	}
 	number := int64(1)
 	for _, o := range a.Clients.Orgs() {
 		number = max(number, o.Number+1)

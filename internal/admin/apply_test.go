@@ -9,6 +9,7 @@ import (
 	"jeton/examples"
 	"jeton/internal/admin"
 	"jeton/internal/client"
+	"jeton/internal/config"
 	"jeton/internal/identity"
 	"jeton/internal/oauth"
 	"jeton/internal/servertest"
@@ -81,6 +82,16 @@ func TestTheDefaultOrganizationStaysUnlessAnotherIsNamed(t *testing.T) {
 			t.Errorf("default organization: %+v", o)
 		}
 	})
+}
+
+func TestTwoOrganizationsAreNeverAtOnePlace(t *testing.T) {
+	s := servertest.Start(t, servertest.Options{World: "version: 1\norganizations: [{id: one, name: One, hosts: [one.example], prefixes: [/one]}]\n"})
+	for _, place := range []client.Org{{ID: "two", Hosts: []string{"ONE.example"}}, {ID: "two", Prefixes: []string{"/one/"}}} {
+		_, err := s.Core.Admin.Apply(context.Background(), &config.World{Orgs: []client.Org{place}}, false)
+		if !oauth.Is(err, oauth.InvalidValue) {
+			t.Errorf("%+v: %v", place, err)
+		}
+	}
 }
 
 func TestANamesakeInheritsNothing(t *testing.T) { // adm-09

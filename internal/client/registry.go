@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"crypto"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -86,6 +87,8 @@ func (r *Registry) Load(ctx context.Context) error {
 			}
 		}
 	}
+	// The longest prefix that fits is meant.
+	slices.SortFunc(s.prefixes, func(a, b prefix) int { return len(b.path) - len(a.path) })
 	r.current.Store(s)
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"jeton/internal/audit"
@@ -36,6 +37,8 @@ type Front struct {
 	Serves func(r *Request, d *Dialect) bool
 	// Log gets our own faults; Secret values never reach it.
 	Log func(ctx context.Context, msg string, args ...any)
+
+	logged atomic.Int64 // unix seconds of the last line about being unavailable
 }
 
 // ServeHTTP implements http.Handler.
@@ -134,6 +137,9 @@ func (f *Front) refuse(r *Request, rec *audit.Record, at found, err error) Reply
 		rec.Outcome = audit.Refused
 		if cause := errors.Unwrap(e); cause != nil {
 			rec.Cause = audit.Clean(cause.Error())
+			if e.Code == oauth.Unavailable && f.mayLog(rec.At) { // its record may be as impossible to keep
+				f.Log(r.Context(), "request not served", "id", rec.ID.String(), "route", rec.Route, "error", cause)
+			}
 		}
 	}
 	if rec.Event == "" {
@@ -162,6 +168,12 @@ var (
 	typeJSON  = []string{"application/json"}
 	noGuesses []string // of a Content-Type: none is sent, and none is guessed
 )
+
+// mayLog allows one line a second for what every request suffers at once.
+func (f *Front) mayLog(now time.Time) bool {
+	last := f.logged.Load()
+	return now.Unix() > last && f.logged.CompareAndSwap(last, now.Unix())
+}
 
 // write is the one place an answer leaves.
 func (f *Front) write(w http.ResponseWriter, r *Request, reply Reply) {

@@ -164,8 +164,16 @@ func audience(p Profile, c *client.Client, proof oauth.Proof, asked []string) ([
 	switch {
 	case len(asked) > 0:
 		return asked, nil
+	case proof.Bounded && len(proof.Audience) > 0: // what was taken from the client since is gone
+		still := slices.DeleteFunc(slices.Clone(proof.Audience), func(a string) bool {
+			return a != p.Audience && !slices.Contains(c.Audiences, a)
+		})
+		if len(still) == 0 {
+			return nil, oauth.Refuse(oauth.InvalidTarget, "")
+		}
+		return still, nil
 	case proof.Bounded:
-		return proof.Audience, nil
+		return nil, nil
 	case len(c.Audiences) > 0:
 		return c.Audiences[:1], nil
 	case p.Audience != "":

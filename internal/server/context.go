@@ -69,14 +69,14 @@ func (s *Server) open(hr *http.Request) (*dialect.Request, error) {
 	}
 	r.Bound = bound || prefix != ""
 	r.Org, r.Rest = org, rest
-	for name := range org.Settings {
-		if p := core.Setting(org, name, "prefix", ""); p != "" {
-			if below, ok := strings.CutPrefix(rest, strings.TrimSuffix(p, "/")); ok && (below == "" || below[0] == '/') {
-				r.Only, r.Rest, r.Base = name, below, r.Base+strings.TrimSuffix(p, "/")
-				break
-			}
+	used, below := "", rest
+	for name := range org.Settings { // the longest prefix that fits is meant
+		p := strings.TrimSuffix(core.Setting(org, name, "prefix", ""), "/")
+		if under, ok := strings.CutPrefix(rest, p); ok && len(p) > len(used) && (under == "" || under[0] == '/') {
+			r.Only, used, below = name, p, under
 		}
 	}
+	r.Rest, r.Base = below, r.Base+used
 	return r, nil
 }
 

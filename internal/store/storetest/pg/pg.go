@@ -165,5 +165,5 @@ func (s *Server) drop(name string) {
 		return
 	}
 	defer db.Close()
-	_, _ = db.Exec("DROP SCHEMA IF EXISTS "+name+" CASCADE")
+	_, _ = db.Exec("DROP SCHEMA IF EXISTS " + name + " CASCADE")
 }
