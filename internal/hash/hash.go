@@ -47,7 +47,7 @@ var Today = Cost{Memory: 19 * 1024, Passes: 2}
 // Options of a Hasher. The zero value is the one for production.
 type Options struct {
 	Workers    int              // slow comparisons at a time; 0 = one less than the cores, at least 1
-	Queue      int              // how many more may wait for a worker; 0 = 32 for each worker
+	Queue      int              // how many more may wait for a worker; 0 = 256 for each worker, five seconds of waiting at most
 	Now        func() time.Time // nil = time.Now
 	Cost       Cost             // zero = Today; tests pass a cheap one
 	NoMemory   bool             // do not remember verified credentials
@@ -69,7 +69,7 @@ func New(o Options) *Hasher {
 		o.Workers = max(1, runtime.GOMAXPROCS(0)-1)
 	}
 	if o.Queue <= 0 {
-		o.Queue = 32 * o.Workers
+		o.Queue = 256 * o.Workers
 	}
 	if o.Now == nil {
 		o.Now = time.Now
