@@ -71,7 +71,7 @@ func open(name string, relaxed, readOnly bool) (*sql.DB, error) {
 	}
 	if readOnly {
 		// A megabyte-sized cache misses most reads once there are a million rows.
-		pragmas = append(pragmas, "query_only(1)", "cache_size(-8192)")
+		pragmas = append(pragmas, "query_only(1)", "cache_size(-5120)")
 	}
 	q["_pragma"] = pragmas
 	db, err := sql.Open("sqlite", name+"?"+q.Encode())
