@@ -183,7 +183,7 @@ func Dialects(faces []*dialect.Dialect) map[string]config.Dialect {
 		for _, name := range placement {
 			o[name] = config.Setting{Kind: config.SettingText}
 		}
-		out[d.Name] = config.Dialect{Client: c, Organization: o, Never: d.Profile.Never}
+		out[d.Name] = config.Dialect{Client: c, Organization: o, Never: d.Profile.Never, CheckScope: d.CheckScope}
 	}
 	return out
 }

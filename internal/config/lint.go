@@ -366,6 +366,26 @@ func (l *linter) grants(x Client, path string) {
 	}
 }
 
+// organizationOf is the client's organization as far as it is known: the file's
+// settings of it before those it has.
+func (l *linter) organizationOf(x Client) *client.Org {
+	id := l.orgs.name(x.Organization)
+	org := &client.Org{ID: id}
+	for i := range l.o.Existing {
+		if l.o.Existing[i].ID == id {
+			org = &l.o.Existing[i]
+		}
+	}
+	for i, o := range l.f.Organizations {
+		if o.ID == id && o.Settings != nil {
+			r := &resolver{notes: notes{f: l.f}, o: l.o, orgs: l.orgs, w: &World{}}
+			r.organization(o, fmt.Sprintf("organizations[%d]", i))
+			return &r.w.Orgs[0]
+		}
+	}
+	return org
+}
+
 func (l *linter) scopes(x Client, path string) {
 	for _, s := range []struct {
 		list []string
@@ -379,6 +399,14 @@ func (l *linter) scopes(x Client, path string) {
 				l.add(at, "not one scope value (RFC 6749 §3.3)", "write a list: [read, write]; no spaces, quotes or backslashes")
 			}
 			l.unique(at, "scope", s.path, v)
+		})
+	}
+	if check := l.o.Dialects[x.Dialect].CheckScope; check != nil {
+		org := l.organizationOf(x)
+		l.each(x.Scopes, path+".scopes", func(v, at string) {
+			if err := check(org, v); err != nil {
+				l.add(at, err.Error(), "see docs/dialects/"+x.Dialect+".md")
+			}
 		})
 	}
 	l.each(x.DefaultScope, path+".default_scope", func(v, at string) {

@@ -44,6 +44,8 @@ type Dialect struct {
 	Client       map[string]Setting // settings of one client; nil: any
 	Organization map[string]Setting // settings of an organization; nil: any
 	Never        bool               // a life of "never" is possible
+	// CheckScope refuses a scope a client of the organization cannot have; nil: any.
+	CheckScope func(org *client.Org, scope string) error
 }
 
 func (o Options) getenv(name string) string {

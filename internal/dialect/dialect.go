@@ -8,6 +8,7 @@ package dialect
 import (
 	"net/http"
 
+	"jeton/internal/client"
 	"jeton/internal/core"
 	"jeton/internal/keys"
 	"jeton/internal/mfa"
@@ -39,6 +40,9 @@ type Dialect struct {
 	// Objects lists the kinds of its own objects that a configuration file may hold
 	// and export writes ("node"); what only this server can read is not among them.
 	Objects []string
+	// CheckScope refuses a scope a client of the organization cannot have, for the
+	// checks of configuration; nil: any scope.
+	CheckScope func(org *client.Org, scope string) error
 	// Mount adds the routes.
 	Mount func(*Mux, *core.Core)
 }

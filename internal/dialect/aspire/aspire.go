@@ -67,13 +67,14 @@ var Dialect = dialect.Dialect{
 	Profile: Profile,
 	// Not published: whether a token is alive stands in no signature, and a key set
 	// shared with other dialects would let one kind of token pass for another.
-	Keys:    []keys.Purpose{{Name: purpose, Alg: jose.RS256, Overlap: familyLife}},
-	OpenAPI: standardDocument,
-	Swagger: swaggerPath,
-	Voices:  []string{voiceUnauthorized},
-	Words:   words,
-	Owns:    []string{"/Authorization", "/authorization", "/Version", "/version", "/swagger"},
-	Mount:   mount,
+	Keys:       []keys.Purpose{{Name: purpose, Alg: jose.RS256, Overlap: familyLife}},
+	OpenAPI:    standardDocument,
+	Swagger:    swaggerPath,
+	Voices:     []string{voiceUnauthorized},
+	CheckScope: checkScope,
+	Words:      words,
+	Owns:       []string{"/Authorization", "/authorization", "/Version", "/version", "/swagger"},
+	Mount:      mount,
 }
 
 // Profile is how the tokens live: 24 hours from each use (vendor document). The

@@ -242,6 +242,15 @@ func For(org *client.Org) (*Catalogue, error) {
 	return c, nil
 }
 
+// checkScope is CheckScope for an organization, which may have a catalogue of its own.
+func checkScope(org *client.Org, scope string) error {
+	c, err := For(org)
+	if err != nil {
+		return err
+	}
+	return c.CheckScope(scope)
+}
+
 // CheckScope refuses a scope that the standard catalogue does not have. For an
 // organization with a catalogue of its own, ask For(org).
 func CheckScope(scope string) error { return standard.CheckScope(scope) }
