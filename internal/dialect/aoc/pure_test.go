@@ -141,6 +141,9 @@ func FuzzAHandleHasOneSpelling(f *testing.F) {
 	f.Add("0-0112233-4455-6677-8899-aabbccddeeff")
 	f.Add("")
 	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) > 1<<10 { // a token that long is refused before its claims are read
+			return
+		}
 		id, _ := handle(parsed(t, text))
 		if id != "" && (len(id) != 32 || uuid(id) != strings.ToValidUTF8(text, "\ufffd")) {
 			t.Fatalf("%q reads %q", text, id)

@@ -3,6 +3,7 @@ package faspex
 import (
 	"encoding/json"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -73,7 +74,8 @@ func FuzzTheBodyCountsBeforeTheQuery(f *testing.F) {
 			}
 			return
 		}
-		inQuery, err := url.ParseQuery(query)
+		// To net/url a raw semicolon is an error; here it is a part of the value, and separates nothing.
+		inQuery, err := url.ParseQuery(strings.ReplaceAll(query, ";", "%3B"))
 		if err != nil {
 			t.Fatalf("query %q was read: %v", query, err)
 		}
