@@ -21,6 +21,7 @@ import (
 	"jeton/internal/grant"
 	"jeton/internal/hash"
 	"jeton/internal/identity"
+	"jeton/internal/jose"
 	"jeton/internal/keys"
 	"jeton/internal/mint"
 	"jeton/internal/policy"
@@ -230,13 +231,15 @@ func (s *Server) ready(ctx context.Context) error {
 const (
 	sweepEvery   = time.Minute
 	refreshEvery = 500 * time.Millisecond // how late this node may learn of another's change
+	settle       = 500 * time.Millisecond // after a start, before work that can wait
 	sweepStep    = 500                    // rows in one step, so that requests pass between
 )
 
 // Run does what time asks for until ctx ends: keys are rotated, what expired is
 // swept, other nodes' changes are learned.
 func (s *Server) Run(ctx context.Context) {
-	s.prepareKeys(ctx)
+	s.prepareKeys(ctx, false)
+	settled := time.After(settle)
 	sweep, refresh := time.NewTicker(sweepEvery), time.NewTicker(refreshEvery)
 	defer sweep.Stop()
 	defer refresh.Stop()
@@ -244,6 +247,9 @@ func (s *Server) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-settled:
+			s.prepareKeys(ctx, true)
+			s.Tick(ctx)
 		case <-refresh.C:
 			if err := s.learn(ctx); err != nil && ctx.Err() == nil {
 				s.config.Log.Warn("other nodes' changes could not be read", "error", err)
@@ -284,13 +290,14 @@ func (s *Server) Tick(ctx context.Context) {
 	}
 }
 
-// prepareKeys makes the keys every organization signs with before the first
-// request needs them; what is slow to make (RSA) thus costs no request.
-func (s *Server) prepareKeys(ctx context.Context) {
+// prepareKeys makes the keys every organization signs with before a request needs
+// them. Those slow to make (RSA) have a turn of their own, a moment after the start,
+// so that they do not compete with the first requests.
+func (s *Server) prepareKeys(ctx context.Context, slow bool) {
 	for _, o := range s.Core.Clients.Orgs() {
 		for _, d := range s.Faces {
 			for _, p := range d.Keys {
-				if !o.Enabled(d.Name) || ctx.Err() != nil {
+				if isSlow := p.Alg == jose.RS256 || p.Alg == jose.PS256; !o.Enabled(d.Name) || isSlow != slow || ctx.Err() != nil {
 					continue
 				}
 				if _, err := s.Ring.Signing(ctx, o.ID, p.Name, p.Alg); err != nil && ctx.Err() == nil {
@@ -299,7 +306,6 @@ func (s *Server) prepareKeys(ctx context.Context) {
 			}
 		}
 	}
-	s.Tick(ctx)
 }
 
 // Explain finds the record of an error id, the moment it was shown.
