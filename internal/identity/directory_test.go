@@ -111,19 +111,19 @@ func newWorld(t testing.TB, cost hash.Cost) *world {
 
 func quick(t testing.TB) *world { return newWorld(t, hash.Cost{Memory: 64, Passes: 1}) }
 
-func (w *world) try(t testing.TB, a Attempt) (*User, error, []audit.Check) {
+func (w *world) try(t testing.TB, a Attempt) (*User, []audit.Check, error) {
 	t.Helper()
 	if a.Org == "" {
 		a.Org = "acme"
 	}
 	r := &audit.Record{}
 	u, err := w.Verify(audit.With(t.Context(), r), a)
-	return u, err, r.Checks
+	return u, r.Checks, err
 }
 
 func (w *world) in(t testing.TB, name string, password oauth.Secret, addr string) bool {
 	t.Helper()
-	u, err, _ := w.try(t, Attempt{Name: name, Password: password, Addr: addr})
+	u, _, err := w.try(t, Attempt{Name: name, Password: password, Addr: addr})
 	if err != nil && !oauth.Is(err, oauth.BadPassword) {
 		t.Fatalf("%s: %v", name, err)
 	}
@@ -138,7 +138,7 @@ func TestTheRightPasswordLetsAUserInUnderEverySpelling(t *testing.T) {
 		{Name: "ivy", Realm: "other"}, {Name: "ivy", DefaultRealm: "other"}, {Name: "ivy@example.org", Mail: true, DefaultRealm: "other"},
 	} {
 		a.Password = right
-		if u, err, checks := w.try(t, a); err != nil || u == nil {
+		if u, checks, err := w.try(t, a); err != nil || u == nil {
 			t.Errorf("%+v: %v, %+v", a, err, checks)
 		}
 	}
@@ -148,7 +148,7 @@ func TestTheRightPasswordLetsAUserInUnderEverySpelling(t *testing.T) {
 		{Name: strings.Repeat("a", 1<<20)}, {Name: "alice", Realm: strings.Repeat("r", 1<<20)},
 	} {
 		a.Password = right
-		if u, err, _ := w.try(t, a); !oauth.Is(err, oauth.BadPassword) || u != nil {
+		if u, _, err := w.try(t, a); !oauth.Is(err, oauth.BadPassword) || u != nil {
 			t.Errorf("%.80v got in: %v, %v", a, u, err)
 		}
 	}
@@ -176,7 +176,7 @@ func TestEveryFailureLooksTheSameAndTheRecordTellsThemApart(t *testing.T) {
 		{"alice", "", audit.Check{Name: "user", Want: "a name and a password within the limits", Got: "a password of 0 bytes"}},
 		{"alice", oauth.Secret(strings.Repeat("x", 1025)), audit.Check{Name: "user", Want: "a name and a password within the limits", Got: "a password of 1025 bytes"}},
 	} {
-		u, err, checks := w.try(t, Attempt{Name: c.name, Password: c.password})
+		u, checks, err := w.try(t, Attempt{Name: c.name, Password: c.password})
 		e, ok := errors.AsType[*oauth.Error](err)
 		if u != nil || !ok || e.Code != oauth.BadPassword || e.Description != oauth.BadPassword.Text() || e.Unwrap() != nil {
 			t.Errorf("%s: %v, %v", c.name, u, err)
@@ -255,7 +255,7 @@ func TestNamesThatDoNotExistAreThrottledLikeThoseThatDo(t *testing.T) {
 		for range 10 {
 			w.in(t, name, wrong, "")
 		}
-		_, _, checks := w.try(t, Attempt{Name: name, Password: wrong})
+		_, checks, _ := w.try(t, Attempt{Name: name, Password: wrong})
 		if len(checks) != 1 || checks[0].Name != "throttle" {
 			t.Errorf("%s is not throttled: %+v", name, checks)
 		}
@@ -293,7 +293,7 @@ func TestARightGuessAmongManyIsRefusedOnceTheBudgetIsSpent(t *testing.T) {
 		return w.at
 	}
 	w.Hasher = hash.New(hash.Options{Now: spend})
-	u, err, checks := w.try(t, Attempt{Name: "bcrypted", Password: "correct horse", Addr: stranger})
+	u, checks, err := w.try(t, Attempt{Name: "bcrypted", Password: "correct horse", Addr: stranger})
 	if u != nil || !oauth.Is(err, oauth.BadPassword) {
 		t.Fatalf("got in: %v", err)
 	}
@@ -325,7 +325,7 @@ func TestAGoodLoginReplacesAnImportedHash(t *testing.T) {
 func TestALoginSucceedsWhenTheHashCannotBeReplaced(t *testing.T) {
 	w := quick(t)
 	w.store.put = errors.New("read-only")
-	u, err, checks := w.try(t, Attempt{Name: "bcrypted", Password: "correct horse"})
+	u, checks, err := w.try(t, Attempt{Name: "bcrypted", Password: "correct horse"})
 	if err != nil || u == nil {
 		t.Fatalf("%v", err)
 	}
@@ -337,7 +337,7 @@ func TestALoginSucceedsWhenTheHashCannotBeReplaced(t *testing.T) {
 func TestAStoreThatFailsIsNoRefusal(t *testing.T) {
 	w := quick(t)
 	w.store.err = errors.New("connection lost")
-	u, err, _ := w.try(t, Attempt{Name: "alice", Password: right})
+	u, _, err := w.try(t, Attempt{Name: "alice", Password: right})
 	if u != nil || !errors.Is(err, w.store.err) {
 		t.Fatalf("%v, %v", u, err)
 	}
