@@ -417,7 +417,7 @@ func TestFailuresOfEveryClassTakeTheSameTime(t *testing.T) {
 }
 
 // unevenness compares the medians of 31 refusals of each class with those of the
-// one named; "" when all are within a tenth.
+// one named; "" when all are within a fifth.
 func unevenness(t *testing.T, ways map[string]func() error, than string) string {
 	t.Helper()
 	took := map[string][]time.Duration{}
@@ -432,7 +432,8 @@ func unevenness(t *testing.T, ways map[string]func() error, than string) string 
 	}
 	want := median(took[than])
 	for _, class := range slices.Sorted(maps.Keys(took)) {
-		if got := median(took[class]); (got - want).Abs() > want/10 {
+		// The promise is 5 ms; a class that skipped its hash would be off by all of it.
+		if got := median(took[class]); (got - want).Abs() > want/5 {
 			return fmt.Sprintf("%s takes %v, %s %v", class, got, than, want)
 		}
 	}
