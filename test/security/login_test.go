@@ -163,7 +163,7 @@ func TestLogin02EveryReasonTakesTheSameTime(t *testing.T) {
 				s.Clock.Add(16 * time.Minute)
 				try("warm", "wrong")(0)
 			}
-			alike(t, "wrong", 1200*time.Microsecond, 0.05, func() map[string]time.Duration {
+			alike(t, "wrong", slack*1200*time.Microsecond, 0.05, func() map[string]time.Duration {
 				for _, name := range []string{"bob", "gone", "late"} {
 					u, err := s.Core.Admin.UserByName(t.Context(), "default", "local", name)
 					if err != nil {
