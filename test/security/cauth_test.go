@@ -264,7 +264,7 @@ func TestCauth09AComparisonOfSecretsTellsNothingByItsTime(t *testing.T) {
 			}
 			flip := func(c byte) string { return string(c ^ 1) }
 			first, last := flip(secret[0])+secret[1:], secret[:len(secret)-1]+flip(secret[len(secret)-1])
-			alike(t, "first byte", 200*time.Microsecond, 0.05, func() map[string]time.Duration {
+			alike(t, "first byte", slack*200*time.Microsecond, 0.05, func() map[string]time.Duration {
 				return medians(rounds, func() { try(secret, 200)(0) }, map[string]func(int){"first byte": try(first, 401), "last byte": try(last, 401)})
 			})
 		})
@@ -289,7 +289,7 @@ func TestCauth10AnUnknownClientLooksLikeAWrongSecret(t *testing.T) {
 	try := func(id string) func(int) {
 		return func(int) { s.nobody(id, s.form("/oauth2/token", credentialsGrant, basic(id, "wrong"))) }
 	}
-	alike(t, "wrong secret", 500*time.Microsecond, 0.05, func() map[string]time.Duration {
+	alike(t, "wrong secret", slack*500*time.Microsecond, 0.05, func() map[string]time.Duration {
 		return medians(150, func() { s.normal() }, map[string]func(int){"wrong secret": try("batch"), "unknown": try("nobody"), "another dialect's": try("client_id")})
 	})
 	for name, ask := range map[string]func(id string) answer{
