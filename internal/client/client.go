@@ -73,8 +73,27 @@ type Client struct {
 	DefaultScope oauth.Scope       `json:"default_scope,omitempty"` // granted when it asks for none; empty = Scopes
 	Audiences    []string          `json:"audiences,omitempty"`     // resource indicators it may name (RFC 8707); the first is the default
 	RedirectURIs []string          `json:"redirect_uris,omitempty"`
-	Introspect   bool              `json:"introspect,omitempty"` // a resource server: may introspect tokens whose audience it is
-	Resource     string            `json:"resource,omitempty"`   // the audience value this resource server stands for
+
+	PKCE    string `json:"pkce,omitempty"`    // "" = S256 required; PKCEOptional for old confidential OpenID clients
+	Consent string `json:"consent,omitempty"` // ConsentOnce (""), ConsentAlways, ConsentNever
+	Own     bool   `json:"own,omitempty"`     // the organization's own client: an administrator vouches for it
+	// ReviewedAt is when an administrator looked at the client (unix seconds), 0 = nobody did.
+	ReviewedAt  int64  `json:"reviewed,omitempty"`
+	HomeURI     string `json:"client_uri,omitempty"`         // RFC 7591 §2
+	PolicyURI   string `json:"policy_uri,omitempty"`         // RFC 7591 §2
+	TermsURI    string `json:"tos_uri,omitempty"`            // RFC 7591 §2
+	InitiateURI string `json:"initiate_login_uri,omitempty"` // OpenID Connect Core §4
+
+	PostLogoutURIs []string `json:"post_logout_redirect_uris,omitempty"`           // OpenID Connect RP-Initiated Logout §3.1
+	BackchannelURI string   `json:"backchannel_logout_uri,omitempty"`              // OpenID Connect Back-Channel Logout §2.2
+	BackchannelSID bool     `json:"backchannel_logout_session_required,omitempty"` // the same
+	DefaultMaxAge  *int64   `json:"default_max_age,omitempty"`                     // seconds (OpenID Connect Registration §2)
+	UserinfoAlg    string   `json:"userinfo_signed_response_alg,omitempty"`        // "" = plain JSON
+	IDTokenLife    *int64   `json:"id_token_life,omitempty"`                       // seconds; nil = the dialect's
+	Claims         []Claim  `json:"claims,omitempty"`                              // beside the standard ones
+
+	Introspect bool   `json:"introspect,omitempty"` // a resource server: may introspect tokens whose audience it is
+	Resource   string `json:"resource,omitempty"`   // the audience value this resource server stands for
 
 	AccessFormat Format `json:"access_format,omitempty"`
 	AccessAlg    string `json:"access_alg,omitempty"`   // "" = ES256
@@ -91,6 +110,43 @@ type Client struct {
 	Updated       int64  `json:"updated,omitempty"`        // unix seconds
 	Version       int64  `json:"version,omitempty"`        // raised with every change
 }
+
+// When a person is asked for consent.
+const (
+	ConsentOnce   = "once"   // for what was not allowed before; the default
+	ConsentAlways = "always" // each time
+	ConsentNever  = "never"  // only for the organization's own clients
+)
+
+// PKCEOptional lets a confidential client go without PKCE (RFC 7636).
+const PKCEOptional = "optional"
+
+// Claim maps an attribute of a user to a claim.
+type Claim struct {
+	Name  string   `json:"name"`            // of the claim
+	From  string   `json:"from"`            // attribute: name, email, realm, groups, or one of the user's own
+	Scope string   `json:"scope,omitempty"` // sent only with this scope, "" = always
+	In    []string `json:"in,omitempty"`    // tokens: id_token userinfo access_token; empty = id_token and userinfo
+}
+
+// Goes reports whether the claim goes into this kind of token when scope has been
+// granted.
+func (c Claim) Goes(into string, scope oauth.Scope) bool {
+	if c.Scope != "" && !scope.Has(c.Scope) {
+		return false
+	}
+	if len(c.In) == 0 {
+		return into != InAccess
+	}
+	return slices.Contains(c.In, into)
+}
+
+// Kinds of token a claim goes into.
+const (
+	InID       = "id_token"
+	InUserinfo = "userinfo"
+	InAccess   = "access_token"
+)
 
 // Public reports whether the client has no credentials (RFC 6749 §2.1).
 func (c *Client) Public() bool { return c.Auth == None }
@@ -130,12 +186,51 @@ type Org struct {
 	// organization (aspire.bad_credentials_status, sensu.compat …) by dialect.
 	Dialects []string                              `json:"dialects,omitempty"`
 	Settings map[string]map[string]json.RawMessage `json:"settings,omitempty"`
-	Version  int64                                 `json:"version,omitempty"`
+
+	Brand   Brand             `json:"brand,omitzero"`
+	Session SessionLife       `json:"session,omitzero"`
+	Scopes  map[string]string `json:"scopes,omitempty"` // what a scope means, in the organization's words, for the consent page
+	// Providers are the SAML identity providers people may sign in with.
+	Providers []Provider `json:"saml,omitempty"`
+
+	Version int64 `json:"version,omitempty"`
+}
+
+// Brand is how an organization looks to the people who sign in.
+type Brand struct {
+	Name   string `json:"name,omitempty"`
+	Logo   string `json:"logo,omitempty"`   // an SVG or PNG image, base64
+	Accent string `json:"accent,omitempty"` // "#rrggbb"
+	Help   string `json:"help,omitempty"`   // URL
+	Terms  string `json:"terms,omitempty"`  // URL
+}
+
+// SessionLife bounds browser sessions.
+type SessionLife struct {
+	Idle int64 `json:"idle,omitempty"` // seconds unused, 0 = 12 hours
+	Life int64 `json:"life,omitempty"` // seconds in all, 0 = 7 days
+}
+
+// Provider is a SAML identity provider (SAML 2.0 Metadata §2.4.3).
+type Provider struct {
+	Name         string            `json:"name"`            // in configuration and in the path of its button
+	Title        string            `json:"title,omitempty"` // on the button; "" = Name
+	Number       int64             `json:"number"`          // as Faspex' clients name it: id
+	EntityID     string            `json:"entity_id"`
+	Certificates []string          `json:"certificates"`          // PEM
+	SSO          string            `json:"sso"`                   // URL of its single sign-on service
+	SSOBinding   string            `json:"sso_binding,omitempty"` // "" = redirect; post
+	Disabled     bool              `json:"disabled,omitempty"`
+	Realm        string            `json:"realm,omitempty"`      // of its users; "" = the default realm
+	Create       bool              `json:"create,omitempty"`     // users are made at their first sign-in
+	Attributes   map[string]string `json:"attributes,omitempty"` // user, email, given_name, family_name, display_name, groups ← attribute names
+	Groups       map[string]string `json:"groups,omitempty"`     // its group names → ours; empty = as they are
 }
 
 // Realm is a set of users that share names: a name is unique inside one realm.
 type Realm struct {
 	Name    string `json:"name"`
+	Title   string `json:"title,omitempty"` // on the sign-in page; "" = Name
 	Default bool   `json:"default,omitempty"`
 }
 

@@ -50,6 +50,7 @@ type Organization struct {
 // Realm is a set of users in which a name is unique.
 type Realm struct {
 	Name    string `yaml:"name" doc:"name of the realm"`
+	Title   string `yaml:"title" default:"the name" doc:"what people read on the sign-in page"`
 	Default bool   `yaml:"default" default:"false" doc:"user names without a realm belong to this one"`
 }
 

@@ -25,10 +25,11 @@ type User struct {
 	FamilyName  string `json:"family_name,omitempty"`
 	DisplayName string `json:"display_name,omitempty"`
 
-	Enabled  bool   `json:"enabled"`
-	Expires  int64  `json:"expires,omitempty"`  // unix seconds the account ends, 0 = never
-	Password string `json:"password,omitempty"` // PHC string, "" = cannot sign in by password
-	Admin    bool   `json:"admin,omitempty"`    // administrator of the organization
+	Enabled     bool   `json:"enabled"`
+	Expires     int64  `json:"expires,omitempty"`      // unix seconds the account ends, 0 = never
+	Password    string `json:"password,omitempty"`     // PHC string, "" = cannot sign in by password
+	PasswordDue bool   `json:"password_due,omitempty"` // must be changed at the next sign-in
+	Admin       bool   `json:"admin,omitempty"`        // administrator of the organization
 
 	Groups []string       `json:"groups,omitempty"`
 	Keys   []client.Key   `json:"keys,omitempty"`  // public keys for JWT grants
@@ -50,7 +51,7 @@ func (u *User) Subject() oauth.Subject {
 	s := oauth.Subject{
 		Org: u.Org, User: u.ID, Name: u.Name, Realm: u.Realm, Email: u.Email,
 		GivenName: u.GivenName, FamilyName: u.FamilyName, DisplayName: u.DisplayName,
-		Groups: u.Groups, Admin: u.Admin, RevokedBefore: u.RevokedBefore,
+		Groups: u.Groups, Admin: u.Admin, RevokedBefore: u.RevokedBefore, More: u.Attr,
 	}
 	for k, v := range u.Attr {
 		if text, ok := v.(string); ok {

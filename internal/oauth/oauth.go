@@ -86,6 +86,7 @@ type Subject struct {
 	Groups []string
 	Admin  bool              // administrator of the organization
 	Attr   map[string]string // single-valued attributes for claims
+	More   map[string]any    // all attributes, as kept: for claims of other kinds; nobody changes it
 
 	RevokedBefore int64 // of the user, see Family.UserSince
 }
@@ -108,6 +109,47 @@ type Proof struct {
 
 	// Family is set by the refresh grant: the refresh-token family to rotate.
 	Family *Family
+
+	Login Login
+}
+
+// Login is how a person signed in by a browser and what the client asked to be
+// told about it. The zero Login: nobody did.
+type Login struct {
+	Session string // public name of the browser session: the ID token's sid
+	ACR     string // OpenID Connect Core §2
+	Claims  string // the claims parameter (OpenID Connect Core §5.5), canonical JSON, "" = none
+	Nonce   string // of the authorization request; not kept beyond the first ID token
+	Code    string // the authorization code itself, for c_hash; not kept
+	// Redeem is the SHA-256 of the code to be used up in the transaction that keeps
+	// the grant; nil: none.
+	Redeem []byte
+}
+
+// Authorization is what a person allowed a client: the record behind an
+// authorization code until, and some time after, it is redeemed (RFC 6749 §4.1.2).
+type Authorization struct {
+	Org       string   `json:"org"`
+	Dialect   string   `json:"dialect"`
+	Client    string   `json:"client"`
+	User      int64    `json:"user"`
+	Redirect  string   `json:"redirect"`
+	Scope     Scope    `json:"scope,omitempty"`
+	Audience  []string `json:"audience,omitempty"`
+	Challenge string   `json:"challenge,omitempty"` // PKCE S256 (RFC 7636 §4.3), "" = none was sent
+	Nonce     string   `json:"nonce,omitempty"`
+	ACR       string   `json:"acr,omitempty"`
+	Claims    string   `json:"claims,omitempty"`
+	Session   string   `json:"session,omitempty"`
+	AMR       []string `json:"amr,omitempty"`
+	AuthTime  int64    `json:"auth_time"` // unix seconds
+	UserSince int64    `json:"user_since,omitempty"`
+	Since     int64    `json:"client_since,omitempty"` // the client's RevokedBefore
+	Note      string   `json:"note,omitempty"`
+
+	Expires int64 `json:"-"` // unix seconds
+	Used    int64 `json:"-"` // unix milliseconds, 0 = not yet
+	Family  int64 `json:"-"` // made from it
 }
 
 // Family is one grant that was given: the record behind an opaque access token,
@@ -185,4 +227,6 @@ type Access struct {
 	AuthTime int64
 	Note     string
 	JWT      bool
+	Session  string // public name of the browser session it was given in, "" = none
+	Claims   string // of Login
 }

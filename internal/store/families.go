@@ -47,7 +47,7 @@ type Rotation struct {
 // for is one column, fixed: reading a column costs more than splitting a text.
 var familyNames = []string{
 	"id", "org", "dialect", "client", "user_id", "created", "expires", "idle", "ends", "used", "prev_used",
-	"generation", "secret", "previous", "rotated", "revoked", "fixed",
+	"generation", "secret", "previous", "rotated", "revoked", "fixed", "sid", "offline",
 }
 
 var userNames = []string{
@@ -103,12 +103,13 @@ const (
 // familyRow is a family as its row has it.
 type familyRow struct {
 	oauth.Family
-	fixed string
+	fixed   string
+	offline int64
 }
 
 func (r *familyRow) dest(to []any) []any {
 	return append(to, &r.ID, &r.Org, &r.Dialect, &r.Client, &r.User, &r.Created, &r.Expires, &r.Idle, &r.Ends, &r.Used,
-		&r.PrevUsed, &r.Generation, &r.Secret, &r.Previous, &r.Rotated, &r.Revoked, &r.fixed)
+		&r.PrevUsed, &r.Generation, &r.Secret, &r.Previous, &r.Rotated, &r.Revoked, &r.fixed, &r.Session, &r.offline)
 }
 
 // pack writes texts one after the other, each behind its length, so that any text
@@ -142,12 +143,13 @@ func unpack(text string, parts []string) bool {
 // family is the row's family; a row whose fixed column cannot be read is an error.
 func (r *familyRow) family() (oauth.Family, error) {
 	f := r.Family
-	var part [9]string
-	if !unpack(r.fixed, part[:]) {
+	var part [11]string
+	if !unpack(r.fixed, part[:9]) && !unpack(r.fixed, part[:]) {
 		return f, fmt.Errorf("family %d: its fixed part cannot be read", f.ID)
 	}
 	f.Subject, f.Scope, f.Audience, f.AMR = part[0], split(part[1]), split(part[2]), split(part[3])
 	f.Confirm, f.Note = part[4], part[5]
+	f.ACR, f.Claims, f.Offline = part[9], part[10], r.offline != 0
 	for i, to := range []*int64{&f.AuthTime, &f.UserSince, &f.ClientSince} {
 		n, err := strconv.ParseInt(part[6+i], 10, 64)
 		if err != nil {
@@ -168,9 +170,16 @@ func familyArgs(f *oauth.Family) ([]any, error) {
 		}
 		parts[1+i] = text
 	}
+	if f.ACR != "" || f.Claims != "" { // left out elsewhere: most families have neither
+		parts = append(parts, f.ACR, f.Claims)
+	}
+	offline := int64(0)
+	if f.Offline {
+		offline = 1
+	}
 	return []any{
 		f.ID, f.Org, f.Dialect, f.Client, f.User, f.Created, f.Expires, f.Idle, f.Ends, f.Used, f.PrevUsed,
-		f.Generation, blob(f.Secret), blob(f.Previous), f.Rotated, f.Revoked, pack(parts),
+		f.Generation, blob(f.Secret), blob(f.Previous), f.Rotated, f.Revoked, pack(parts), f.Session, offline,
 	}, nil
 }
 
@@ -195,6 +204,13 @@ func split(text string) []string {
 // handle is given one. ErrExists when the handle is taken: the caller makes
 // another, and another token with it.
 func (s *Store) PutFamily(ctx context.Context, f *oauth.Family, aliases []Alias) error {
+	return s.putFamily(ctx, "put family", f, func(t *tx) error {
+		return putAliases(t, f.ID, f.Generation, aliases)
+	})
+}
+
+// putFamily inserts a family and then does with, in the same transaction.
+func (s *Store) putFamily(ctx context.Context, name string, f *oauth.Family, with func(*tx) error) error {
 	if f.ID == 0 {
 		f.ID = NewHandle(f.Ends)
 	}
@@ -207,9 +223,7 @@ func (s *Store) PutFamily(ctx context.Context, f *oauth.Family, aliases []Alias)
 			return ErrText
 		}
 	}
-	return s.record(ctx, "put family", f.ID, &op{row: args, run: func(t *tx) error {
-		return putAliases(t, f.ID, f.Generation, aliases)
-	}})
+	return s.record(ctx, name, f.ID, &op{row: args, run: with})
 }
 
 // putFamilies inserts the families of a batch together: issuing tokens is what a

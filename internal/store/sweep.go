@@ -70,7 +70,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, retention time.Duratio
 	defer s.sweep.Unlock()
 	step := bounded(limit)
 	for _, sweep := range []func(context.Context, time.Time, time.Duration, int64) (int64, bool, error){
-		s.sweepFamilies, s.sweepOver, s.sweepAliases, s.sweepMarks, s.sweepSmall, s.sweepEvents,
+		s.sweepFamilies, s.sweepOver, s.sweepAliases, s.sweepMarks, s.sweepSmall, s.sweepBrowser, s.sweepEvents,
 	} {
 		n, again, err := sweep(ctx, now, retention, step)
 		removed += int(n)

@@ -23,6 +23,7 @@ type userBody struct {
 	Keys        []client.Key   `json:"keys,omitempty"`
 	Attr        map[string]any `json:"attr,omitempty"`
 	Roles       []string       `json:"roles,omitempty"`
+	PasswordDue bool           `json:"password_due,omitempty"`
 	Source      string         `json:"source,omitempty"`
 	Created     int64          `json:"created,omitempty"`
 	Updated     int64          `json:"updated,omitempty"`
@@ -54,7 +55,7 @@ func (r *userRow) user() (*identity.User, error) {
 	u.Name, u.Email = b.Name, b.Email
 	u.GivenName, u.FamilyName, u.DisplayName = b.GivenName, b.FamilyName, b.DisplayName
 	u.Admin, u.Groups, u.Keys, u.Attr, u.Roles = b.Admin, b.Groups, b.Keys, b.Attr, b.Roles
-	u.Source, u.Created, u.Updated = b.Source, b.Created, b.Updated
+	u.Source, u.Created, u.Updated, u.PasswordDue = b.Source, b.Created, b.Updated, b.PasswordDue
 	return &u, nil
 }
 
@@ -115,7 +116,7 @@ func userValues(u *identity.User) ([]any, error) {
 	body, err := json.Marshal(userBody{
 		Name: u.Name, Email: u.Email, GivenName: u.GivenName, FamilyName: u.FamilyName, DisplayName: u.DisplayName,
 		Admin: u.Admin, Groups: u.Groups, Keys: u.Keys, Attr: u.Attr, Roles: u.Roles,
-		Source: u.Source, Created: u.Created, Updated: u.Updated,
+		Source: u.Source, Created: u.Created, Updated: u.Updated, PasswordDue: u.PasswordDue,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encode user: %w", err)

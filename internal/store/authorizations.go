@@ -1,0 +1,226 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"jeton/internal/oauth"
+)
+
+// codeKept is how long a code is remembered after it expired, in seconds: long
+// enough for a replay to be seen as one.
+const codeKept = 3600
+
+const (
+	putCode = `INSERT INTO code (hash, sid, expires, used, family, body) VALUES ($1, $2, $3, 0, 0, $4)`
+	getCode = `SELECT expires, used, family, body FROM code WHERE hash = $1`
+	// A code is used up by the transaction that keeps what was made from it.
+	useCode    = `UPDATE code SET used = $1, family = $2 WHERE hash = $3 AND used = 0 AND expires > $4 RETURNING sid`
+	sweepCodes = `DELETE FROM code WHERE hash IN (SELECT hash FROM code WHERE expires <= $1 ORDER BY expires LIMIT $2)`
+
+	consentColumns = `client, scope, given, created, updated`
+	putConsent     = `INSERT INTO consent (org, user_id, client, scope, given, created, updated) VALUES ($1, $2, $3, $4, $5, $6, $6)
+ ON CONFLICT (org, user_id, client) DO UPDATE SET scope = excluded.scope, given = excluded.given, updated = excluded.updated`
+	getConsent   = `SELECT ` + consentColumns + ` FROM consent WHERE org = $1 AND user_id = $2 AND client = $3`
+	listConsents = `SELECT ` + consentColumns + ` FROM consent WHERE org = $1 AND user_id = $2 ORDER BY client`
+	dropConsent  = `DELETE FROM consent WHERE org = $1 AND user_id = $2 AND client = $3`
+	endPersonal  = `UPDATE family SET revoked = $1 WHERE user_id = $2 AND client = $3 AND org = $4 AND sid <> '' AND revoked = 0`
+	dropConsents = `DELETE FROM consent WHERE org = $1 AND user_id = $2`
+	dropGrantsOf = `DELETE FROM consent WHERE org = $1 AND client = $2`
+
+	putTicket    = `INSERT INTO ticket (key, expires, body) VALUES ($1, $2, $3) ON CONFLICT (key) DO NOTHING`
+	takeTicket   = `DELETE FROM ticket WHERE key = $1 AND expires > $2 RETURNING body`
+	sweepTickets = `DELETE FROM ticket WHERE key IN (SELECT key FROM ticket WHERE expires <= $1 ORDER BY expires LIMIT $2)`
+)
+
+// PutCode keeps an authorization under the hash of its code.
+func (s *Store) PutCode(ctx context.Context, hash []byte, a *oauth.Authorization) error {
+	body, err := json.Marshal(a)
+	if err != nil {
+		return fmt.Errorf("store: put code: %w", err)
+	}
+	return s.write(ctx, "put code", shardOf(hash), func(t *tx) error {
+		_, err := t.exec(putCode, hash, a.Session, a.Expires, string(body))
+		return err
+	})
+}
+
+// Code finds an authorization by the hash of its code, used or not; ErrNotFound
+// when there is none.
+func (s *Store) Code(ctx context.Context, hash []byte) (*oauth.Authorization, error) {
+	var out *oauth.Authorization
+	err := s.read(ctx, "code", func(t *tx) error {
+		var a oauth.Authorization
+		var body string
+		if err := found(t.row(getCode, []any{hash}, &a.Expires, &a.Used, &a.Family, &body)); err != nil {
+			return err
+		}
+		if err := json.Unmarshal([]byte(body), &a); err != nil {
+			return fmt.Errorf("code: %w", err)
+		}
+		out = &a
+		return nil
+	})
+	return out, err
+}
+
+// Redeem is PutFamily for what is made from an authorization code: the code is used
+// up, and the browser session it was given in counts as used, in the same
+// transaction. ErrChanged when the code was used already, is over, or its session
+// has ended; then nothing holds.
+func (s *Store) Redeem(ctx context.Context, f *oauth.Family, aliases []Alias, code []byte) error {
+	now := s.now()
+	return s.putFamily(ctx, "redeem", f, func(t *tx) error {
+		var sid string
+		ok, err := t.change(useCode, []any{now.UnixMilli(), f.ID, code, now.Unix()}, &sid)
+		switch {
+		case err != nil:
+			return err
+		case !ok || sid != f.Session:
+			return ErrChanged
+		case sid == "":
+			return putAliases(t, f.ID, f.Generation, aliases)
+		}
+		n, err := t.exec(useSession, now.Unix(), sid)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrChanged
+		}
+		if _, err := t.exec(putSessionClient, sid, f.Client); err != nil {
+			return err
+		}
+		return putAliases(t, f.ID, f.Generation, aliases)
+	})
+}
+
+// Consent is what a person allowed a client.
+type Consent struct {
+	Client           string
+	Scope            oauth.Scope
+	Given            bool  // by the person; false: an administrator vouches for the client
+	Created, Updated int64 // unix seconds
+}
+
+// PutConsent keeps what a person allows a client from now on, in place of what they
+// allowed before.
+func (s *Store) PutConsent(ctx context.Context, org string, user int64, c Consent) error {
+	given := int64(0)
+	if c.Given {
+		given = 1
+	}
+	return s.prepare(ctx, "put consent", user, func(t *tx) error {
+		_, err := t.exec(putConsent, org, user, c.Client, c.Scope.String(), given, s.unix())
+		return err
+	})
+}
+
+type consentRow struct {
+	Consent
+	scope string
+	given int64
+}
+
+func (r *consentRow) dest() []any {
+	return []any{&r.Client, &r.scope, &r.given, &r.Created, &r.Updated}
+}
+
+func (r *consentRow) consent() Consent {
+	c := r.Consent
+	c.Scope, c.Given = split(r.scope), r.given != 0
+	return c
+}
+
+// Consent finds what a person allowed a client; ErrNotFound when nothing.
+func (s *Store) Consent(ctx context.Context, org string, user int64, client string) (Consent, error) {
+	var r consentRow
+	err := s.read(ctx, "consent", func(t *tx) error {
+		return found(t.row(getConsent, []any{org, user, client}, r.dest()...))
+	})
+	return r.consent(), err
+}
+
+// ListConsents gives all that a person allowed.
+func (s *Store) ListConsents(ctx context.Context, org string, user int64) ([]Consent, error) {
+	var out []Consent
+	err := s.list(ctx, "list consents", func(t *tx) error {
+		out = nil
+		return t.rows(listConsents, []any{org, user}, func(scan func(...any) error) error {
+			var r consentRow
+			err := scan(r.dest()...)
+			out = append(out, r.consent())
+			return err
+		})
+	})
+	return out, err
+}
+
+// DeleteConsent takes back what a person allowed a client and revokes every token
+// that came of it. ErrNotFound when there was nothing to take back.
+func (s *Store) DeleteConsent(ctx context.Context, org string, user int64, client string) error {
+	return s.write(ctx, "delete consent", user, func(t *tx) error {
+		n, err := t.exec(dropConsent, org, user, client)
+		if err != nil {
+			return err
+		}
+		revoked, err := t.exec(endPersonal, max(s.now().UnixMilli(), 1), user, client, org)
+		if err == nil && n+revoked == 0 {
+			return ErrNotFound
+		}
+		return err
+	})
+}
+
+// PutTicket keeps state of one use under a key until expires (unix seconds).
+// ErrExists when the key is taken. It is a step: the audit record stays unwritten.
+func (s *Store) PutTicket(ctx context.Context, key []byte, expires int64, body string) error {
+	return s.prepare(ctx, "put ticket", shardOf(key), func(t *tx) error {
+		n, err := t.exec(putTicket, key, expires, body)
+		if err == nil && n == 0 {
+			return ErrExists
+		}
+		return err
+	})
+}
+
+// TakeTicket removes the state of a key and gives it; of any number of callers one
+// gets it, the others ErrNotFound.
+func (s *Store) TakeTicket(ctx context.Context, key []byte) (body string, err error) {
+	err = s.prepare(ctx, "take ticket", shardOf(key), func(t *tx) error {
+		return found(t.change(takeTicket, []any{key, s.unix()}, &body))
+	})
+	return body, err
+}
+
+// sweepBrowser removes what browsers left behind: sessions, codes and tickets that
+// are over, messages that arrived or never will.
+func (s *Store) sweepBrowser(ctx context.Context, now time.Time, _ time.Duration, step int64) (int64, bool, error) {
+	at := now.Unix()
+	var total int64
+	more := false
+	for _, q := range []struct {
+		text string
+		args []any
+	}{
+		{sweepSessionNames, []any{at, step}}, // before the sessions that name them
+		{sweepSessions, []any{at, step}},
+		{sweepCodes, []any{at - codeKept, step}},
+		{sweepTickets, []any{at, step}},
+		{sweepDeliveries, []any{at - deliveryKept, step}},
+	} {
+		var n int64
+		err := s.prepare(ctx, "sweep browsers", 0, func(t *tx) (err error) {
+			n, err = t.exec(q.text, q.args...)
+			return err
+		})
+		if err != nil {
+			return total, false, err
+		}
+		total += n
+		more = more || n >= step
+	}
+	return total, more, nil
+}
