@@ -181,6 +181,11 @@ type Family struct {
 	Confirm    string // RFC 7800 thumbprint of the key the tokens are bound to, "" = bearer
 	Note       string
 
+	Session string // of Login
+	Offline bool   // outlives the browser session it was given in (scope offline_access)
+	ACR     string
+	Claims  string // of Login
+
 	// UserSince and ClientSince are the user's and the client's RevokedBefore when
 	// the grant was given: once either has moved on, the family is dead. Compared
 	// for equality, so that neither a clock that steps back nor a revocation in the

@@ -22,7 +22,7 @@ CREATE TABLE session (
 
 CREATE UNIQUE INDEX session_hash ON session (hash);
 
-CREATE INDEX session_user ON session (user_id);
+CREATE INDEX session_person ON session (user_id);
 
 CREATE INDEX session_ends ON session (ends);
 
