@@ -18,6 +18,7 @@ ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
 command -v curl >/dev/null || missing+=(curl)
 command -v node >/dev/null || missing+=(nodejs)
 command -v npm >/dev/null || missing+=(npm)
+[ -x /usr/bin/chromium ] || missing+=(chromium)
 command -v gcc >/dev/null || missing+=(gcc libc6-dev) # the race detector links with it
 if [ ${#missing[@]} -gt 0 ]; then
   # The tests start their own PostgreSQL; no cluster is made or started by the package.
@@ -29,7 +30,8 @@ if [ ${#missing[@]} -gt 0 ]; then
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
 fi
 
-node=test/clients/node
-if [ ! -e $node/node_modules/.package-lock.json ] || [ $node/package-lock.json -nt $node/node_modules/.package-lock.json ]; then
-  npm ci --prefix $node --no-audit --no-fund
-fi
+for node in test/clients/node test/browser; do
+  if [ ! -e $node/node_modules/.package-lock.json ] || [ $node/package-lock.json -nt $node/node_modules/.package-lock.json ]; then
+    npm ci --prefix $node --no-audit --no-fund --ignore-scripts
+  fi
+done

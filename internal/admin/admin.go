@@ -20,6 +20,7 @@ import (
 	"jeton/internal/identity"
 	"jeton/internal/jose"
 	"jeton/internal/oauth"
+	"jeton/internal/session"
 )
 
 // Doc is an object a dialect keeps without needing a table of its own.
@@ -70,6 +71,13 @@ type Storage interface {
 	ListFamilies(ctx context.Context, org string, f FamilyFilter, after int64, limit int) ([]oauth.Family, error)
 	ListEvents(ctx context.Context, f EventFilter, before audit.ID, limit int) ([]*audit.Record, error)
 
+	Session(ctx context.Context, org, id string) (*session.Session, error)
+	AllSessions(ctx context.Context, org, after string, limit int) ([]session.Session, error)
+	ListConsents(ctx context.Context, org string, user int64) ([]Consent, error)
+	DeleteConsent(ctx context.Context, org string, user int64, client string) error
+	ListDeliveries(ctx context.Context, org, client string, before int64, limit int) ([]session.Delivery, error)
+	RetryDelivery(ctx context.Context, org string, id int64) error
+
 	// Apply makes all changes in one transaction.
 	Apply(ctx context.Context, c Change) error
 
@@ -90,6 +98,7 @@ type Service struct {
 	// no attempt counts.
 	Throttled func(account string) (failures int, until time.Time)
 	Keys      Signing
+	Sessions  Sessions
 }
 
 // maxTries bounds how often a change is tried again when somebody else was faster.
@@ -225,23 +234,34 @@ func (s *Service) ChangeUser(ctx context.Context, org string, id int64, event st
 // tokens are compared with it for equality.
 func after(before int64, now time.Time) int64 { return max(now.UnixMilli(), before+1) }
 
-// SetPassword gives a user a password; its tokens end.
+// SetPassword gives a user a password; its tokens end, and it is not due for a
+// change any more.
 func (s *Service) SetPassword(ctx context.Context, org string, id int64, password oauth.Secret) error {
+	return s.GivePassword(ctx, org, id, password, false)
+}
+
+// SetPasswordHash is SetPassword for an already hashed password of a known kind.
+func (s *Service) SetPasswordHash(ctx context.Context, org string, id int64, encoded string) error {
+	return s.GivePasswordHash(ctx, org, id, encoded, false)
+}
+
+// GivePassword is SetPassword by somebody else: due says that the user must choose
+// another at the next sign-in.
+func (s *Service) GivePassword(ctx context.Context, org string, id int64, password oauth.Secret, due bool) error {
 	encoded, err := s.Hasher.Make(ctx, password)
 	if err != nil {
 		return err
 	}
-	return s.SetPasswordHash(ctx, org, id, encoded)
+	return s.GivePasswordHash(ctx, org, id, encoded, due)
 }
 
-// SetPasswordHash gives a user an already hashed password of a known kind; its
-// tokens end.
-func (s *Service) SetPasswordHash(ctx context.Context, org string, id int64, encoded string) error {
+// GivePasswordHash is GivePassword for an already hashed password of a known kind.
+func (s *Service) GivePasswordHash(ctx context.Context, org string, id int64, encoded string, due bool) error {
 	if _, err := hash.Recognise(encoded); err != nil {
 		return invalid("password_hash", err.Error())
 	}
 	u, err := s.ChangeUser(ctx, org, id, "user.password", func(u *identity.User) error {
-		u.Password = encoded
+		u.Password, u.PasswordDue = encoded, due
 		return nil
 	})
 	if err != nil || s.Reset == nil {

@@ -305,8 +305,8 @@ func (a *applier) realm(org string) string {
 func (a *applier) password(ctx context.Context, want, have *identity.User) error {
 	plain, given := a.world.Plain[config.SecretKey{Kind: config.UserSecret, Org: want.Org, Realm: want.Realm, Name: want.Name}]
 	if !given {
-		if have != nil && want.Password == "" {
-			want.Password = have.Password // a file that names no password leaves it alone
+		if have != nil && want.Password == "" { // a file that names no password leaves it alone
+			want.Password, want.PasswordDue = have.Password, have.PasswordDue
 		}
 		return nil
 	}

@@ -82,7 +82,8 @@ func cloneOrg(o *client.Org) (*client.Org, error) {
 
 // CreateRealm adds a realm to an organization; as its default one, the former
 // default is one no more.
-func (s *Service) CreateRealm(ctx context.Context, org, name string, byDefault bool) error {
+func (s *Service) CreateRealm(ctx context.Context, org string, realm client.Realm) error {
+	name := realm.Name
 	if name == "" || len(name) > 256 {
 		return invalid("name", "a realm's name has 1 to 256 characters")
 	}
@@ -91,9 +92,9 @@ func (s *Service) CreateRealm(ctx context.Context, org, name string, byDefault b
 			return oauth.Refuse(oauth.Conflict, "realm exists already")
 		}
 		for i := range o.Realms {
-			o.Realms[i].Default = o.Realms[i].Default && !byDefault
+			o.Realms[i].Default = o.Realms[i].Default && !realm.Default
 		}
-		o.Realms = append(o.Realms, client.Realm{Name: name, Default: byDefault})
+		o.Realms = append(o.Realms, realm)
 		return nil
 	})
 	return err

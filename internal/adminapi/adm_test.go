@@ -72,7 +72,7 @@ func TestAdm05ASecretIsShownOnceWhenItIsMadeAndInNoReadAfter(t *testing.T) {
 	access, refresh := w.faspex(t, "sam", "demo-sam")
 	secrets := []string{made.Secret, second.Secret, "correct horse battery", "demo-batch-secret", "demo-sam", access, refresh, w.token(t, "svc", made.Secret)}
 	for _, path := range []string{
-		"/info", "/config", "/clients", "/clients/svc", "/users", "/users/" + w.user(t, "eve"), "/organizations", "/realms", "/keys", "/tokens", "/events",
+		"/info", "/config", "/clients", "/clients/svc", "/users", "/users/" + w.user(t, "eve"), "/organizations", "/realms", "/keys", "/tokens", "/events", "/sessions", "/deliveries",
 	} {
 		body := w.do(t, "GET", path, "").Body.String()
 		for _, secret := range secrets {
@@ -105,12 +105,12 @@ func TestAdm06ForgedListParametersAreRefusedAndEveryListIsBounded(t *testing.T) 
 		"limit=1000000000", "limit=-1", "limit=0", "limit=1e3", "limit=5;DROP", "limit=5&limit=6", "after=x", "after=" + cursor("else:batch"),
 		"sort=name", "order=id--", "q=%00",
 	}
-	for _, path := range []string{"/clients", "/users", "/organizations", "/realms", "/keys", "/tokens", "/events"} {
+	for _, path := range []string{"/clients", "/users", "/organizations", "/realms", "/keys", "/tokens", "/events", "/sessions", "/deliveries"} {
 		for _, q := range forged {
 			w.problem(t, 400, "GET", path+"?"+q, "")
 		}
 	}
-	for _, x := range []struct{ path, kind string }{{"/users", "user"}, {"/tokens", "token"}, {"/events", "event"}, {"/keys", "key"}} {
+	for _, x := range []struct{ path, kind string }{{"/users", "user"}, {"/tokens", "token"}, {"/events", "event"}, {"/keys", "key"}, {"/deliveries", "delivery"}} {
 		for _, key := range []string{"1 OR 1=1", "-1", "99999999999999999999", ""} {
 			w.problem(t, 400, "GET", x.path+"?after="+cursor(x.kind+":"+key), "")
 		}

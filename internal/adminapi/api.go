@@ -136,6 +136,16 @@ func (a *api) routes() []route {
 		{"POST", "/users/{id}/keys", a.addKey, nil},
 		{"DELETE", "/users/{id}/keys/{key}", a.removeKey, nil},
 
+		{"GET", "/users/{id}/consents", a.listConsents, paged()},
+		{"DELETE", "/users/{id}/consents/{client}", a.removeConsent, nil},
+		{"DELETE", "/users/{id}/sessions", a.endSessions, nil},
+
+		{"GET", "/sessions", a.listSessions, paged("user")},
+		{"DELETE", "/sessions/{id}", a.endSession, nil},
+
+		{"GET", "/deliveries", a.listDeliveries, paged("client")},
+		{"POST", "/deliveries/{id}/retry", a.retryDelivery, nil},
+
 		{"GET", "/organizations", a.listOrgs, paged()},
 		{"POST", "/organizations", a.createOrg, nil},
 		{"GET", "/realms", a.listRealms, paged()},

@@ -20,18 +20,34 @@ import (
 // files, times in unix seconds, lives in seconds (0 = never ends). What a request
 // may not change is below Settings.
 type Client struct {
-	ID           string                     `json:"id"`
-	Organization string                     `json:"organization"`
-	Dialect      string                     `json:"dialect"`
-	Name         string                     `json:"name"`
-	Enabled      bool                       `json:"enabled"`
-	Auth         string                     `json:"auth"`
-	Keys         []Key                      `json:"keys,omitempty"`
-	Grants       []string                   `json:"grants,omitempty"`
-	Scopes       []string                   `json:"scopes,omitempty"`
-	DefaultScope []string                   `json:"default_scope,omitempty"`
-	Audiences    []string                   `json:"audiences,omitempty"`
-	RedirectURIs []string                   `json:"redirect_uris,omitempty"`
+	ID           string   `json:"id"`
+	Organization string   `json:"organization"`
+	Dialect      string   `json:"dialect"`
+	Name         string   `json:"name"`
+	Enabled      bool     `json:"enabled"`
+	Auth         string   `json:"auth"`
+	Keys         []Key    `json:"keys,omitempty"`
+	Grants       []string `json:"grants,omitempty"`
+	Scopes       []string `json:"scopes,omitempty"`
+	DefaultScope []string `json:"default_scope,omitempty"`
+	Audiences    []string `json:"audiences,omitempty"`
+	RedirectURIs []string `json:"redirect_uris,omitempty"`
+	PKCE         string   `json:"pkce,omitempty"`    // absent: required
+	Consent      string   `json:"consent,omitempty"` // absent: once
+	Own          bool     `json:"own,omitempty"`
+	Reviewed     string   `json:"reviewed,omitempty"` // RFC 3339
+	HomeURI      string   `json:"client_uri,omitempty"`
+	PolicyURI    string   `json:"policy_uri,omitempty"`
+	TermsURI     string   `json:"tos_uri,omitempty"`
+	InitiateURI  string   `json:"initiate_login_uri,omitempty"`
+
+	PostLogoutURIs []string `json:"post_logout_redirect_uris,omitempty"`
+	BackchannelURI string   `json:"backchannel_logout_uri,omitempty"`
+	BackchannelSID bool     `json:"backchannel_logout_session_required,omitempty"`
+	DefaultMaxAge  *int64   `json:"default_max_age,omitempty"`
+	UserinfoAlg    string   `json:"userinfo_signed_response_alg,omitempty"`
+	Claims         []Claim  `json:"claims,omitempty"`
+
 	Introspect   bool                       `json:"introspect,omitempty"`
 	Resource     string                     `json:"resource,omitempty"`
 	AccessToken  *AccessToken               `json:"access_token,omitempty"`
@@ -56,9 +72,18 @@ type AccessToken struct {
 	Life   *int64 `json:"life,omitempty"`
 }
 
-// IDToken is the algorithm of ID tokens.
+// IDToken is the algorithm and life of ID tokens.
 type IDToken struct {
-	Alg string `json:"alg"`
+	Alg  string `json:"alg,omitempty"`
+	Life *int64 `json:"life,omitempty"`
+}
+
+// Claim puts an attribute of users into tokens.
+type Claim struct {
+	Name  string   `json:"name"`
+	From  string   `json:"from"`
+	Scope string   `json:"scope,omitempty"`
+	In    []string `json:"in,omitempty"`
 }
 
 // RefreshToken is the life of unused refresh tokens.
@@ -99,6 +124,13 @@ func viewClient(c *client.Client) Client {
 		Keys: viewKeys(c.Keys), Scopes: c.Scopes, DefaultScope: c.DefaultScope, Audiences: c.Audiences,
 		RedirectURIs: c.RedirectURIs, Introspect: c.Introspect, Resource: c.Resource, Realm: c.Realm, Settings: c.Settings,
 		Source: c.Source, Created: c.Created, Updated: c.Updated, RevokedBefore: c.RevokedBefore, Version: c.Version,
+		PKCE: c.PKCE, Consent: c.Consent, Own: c.Own, Reviewed: rfc3339(c.ReviewedAt),
+		HomeURI: c.HomeURI, PolicyURI: c.PolicyURI, TermsURI: c.TermsURI, InitiateURI: c.InitiateURI,
+		PostLogoutURIs: c.PostLogoutURIs, BackchannelURI: c.BackchannelURI, BackchannelSID: c.BackchannelSID,
+		DefaultMaxAge: c.DefaultMaxAge, UserinfoAlg: c.UserinfoAlg,
+	}
+	for _, x := range c.Claims {
+		v.Claims = append(v.Claims, Claim(x))
 	}
 	for _, g := range c.Grants {
 		v.Grants = append(v.Grants, shortGrant(g))
@@ -106,8 +138,8 @@ func viewClient(c *client.Client) Client {
 	if c.AccessFormat != "" || c.AccessAlg != "" || c.AccessLife != nil {
 		v.AccessToken = &AccessToken{string(c.AccessFormat), c.AccessAlg, c.AccessLife}
 	}
-	if c.IDTokenAlg != "" {
-		v.IDToken = &IDToken{c.IDTokenAlg}
+	if c.IDTokenAlg != "" || c.IDTokenLife != nil {
+		v.IDToken = &IDToken{c.IDTokenAlg, c.IDTokenLife}
 	}
 	if c.RefreshLife != nil {
 		v.RefreshToken = &RefreshToken{c.RefreshLife}

@@ -22,11 +22,48 @@ type Organization struct {
 	Dialects []string                              `json:"dialects,omitempty"` // absent: all
 	Realms   []Realm                               `json:"realms"`
 	Settings map[string]map[string]json.RawMessage `json:"settings,omitempty"`
+	Brand    *Brand                                `json:"brand,omitempty"`
+	Session  *SessionLife                          `json:"session,omitempty"`
+	Scopes   map[string]string                     `json:"scopes,omitempty"`
+	SAML     []Provider                            `json:"saml,omitempty"`
+}
+
+// Brand is how an organization looks; its logo is in an export only.
+type Brand struct {
+	Name   string `json:"name,omitempty"`
+	Logo   bool   `json:"logo,omitempty"` // whether there is one
+	Accent string `json:"accent,omitempty"`
+	Help   string `json:"help,omitempty"`
+	Terms  string `json:"terms,omitempty"`
+}
+
+// SessionLife is how long browser sessions live, in seconds; absent = the server's
+// own.
+type SessionLife struct {
+	Idle int64 `json:"idle,omitempty"`
+	Life int64 `json:"life,omitempty"`
+}
+
+// Provider is a SAML identity provider.
+type Provider struct {
+	Name         string            `json:"name"`
+	Title        string            `json:"title,omitempty"`
+	Number       int64             `json:"number"`
+	EntityID     string            `json:"entity_id"`
+	Certificates []string          `json:"certificates"` // PEM
+	SSO          string            `json:"sso"`
+	SSOBinding   string            `json:"sso_binding,omitempty"` // absent: redirect
+	Enabled      bool              `json:"enabled"`
+	Realm        string            `json:"realm,omitempty"`
+	Create       bool              `json:"create,omitempty"`
+	Attributes   map[string]string `json:"attributes,omitempty"`
+	Groups       map[string]string `json:"groups,omitempty"`
 }
 
 // Realm is one set of users that share names.
 type Realm struct {
 	Name         string `json:"name"`
+	Title        string `json:"title,omitempty"`
 	Organization string `json:"organization,omitempty"`
 	Default      bool   `json:"default,omitempty"`
 	Users        *int64 `json:"users,omitempty"` // how many, where that was counted
@@ -35,10 +72,22 @@ type Realm struct {
 func viewOrg(o *client.Org) Organization {
 	v := Organization{
 		ID: o.ID, Name: o.Name, Number: o.Number, Default: o.Default, Hosts: o.Hosts, Prefixes: o.Prefixes,
-		Dialects: o.Dialects, Realms: []Realm{}, Settings: o.Settings,
+		Dialects: o.Dialects, Realms: []Realm{}, Settings: o.Settings, Scopes: o.Scopes,
 	}
 	for _, r := range o.Realms {
-		v.Realms = append(v.Realms, Realm{Name: r.Name, Default: r.Default})
+		v.Realms = append(v.Realms, Realm{Name: r.Name, Title: r.Title, Default: r.Default})
+	}
+	if b := o.Brand; b != (client.Brand{}) {
+		v.Brand = &Brand{b.Name, b.Logo != "", b.Accent, b.Help, b.Terms}
+	}
+	if o.Session != (client.SessionLife{}) {
+		v.Session = &SessionLife{o.Session.Idle, o.Session.Life}
+	}
+	for _, p := range o.Providers {
+		v.SAML = append(v.SAML, Provider{
+			Name: p.Name, Title: p.Title, Number: p.Number, EntityID: p.EntityID, Certificates: p.Certificates, SSO: p.SSO, SSOBinding: p.SSOBinding,
+			Enabled: !p.Disabled, Realm: p.Realm, Create: p.Create, Attributes: p.Attributes, Groups: p.Groups,
+		})
 	}
 	return v
 }
@@ -130,29 +179,30 @@ func (a *api) listRealms(r *dialect.Request) (dialect.Reply, error) {
 		if err != nil {
 			return dialect.Reply{}, err
 		}
-		items = append(items, Realm{Name: x.Name, Organization: r.Org.ID, Default: x.Default, Users: &n})
+		items = append(items, Realm{Name: x.Name, Title: x.Title, Organization: r.Org.ID, Default: x.Default, Users: &n})
 	}
 	return reply(r, "realm", items, int64(len(realms)), more, last), nil
 }
 
-// createRealm: the body is {"name": …, "default": false}.
+// createRealm: the body is {"name": …, "title": …, "default": false}.
 func (a *api) createRealm(r *dialect.Request) (dialect.Reply, error) {
 	var in struct {
 		Name    string `json:"name"`
+		Title   string `json:"title"`
 		Default bool   `json:"default"`
 	}
 	if err := read(r, &in); err != nil {
 		return dialect.Reply{}, err
 	}
 	// The rules for a realm's name are those of configuration files.
-	realm := map[string]any{"name": in.Name, "default": true}
+	realm := map[string]any{"name": in.Name, "title": in.Title, "default": true}
 	if _, err := a.load("organizations", map[string]any{"id": r.Org.ID, "realms": []any{realm}}); err != nil {
 		return dialect.Reply{}, underRealm(err)
 	}
-	if err := a.core.Admin.CreateRealm(r.Context(), r.Org.ID, in.Name, in.Default); err != nil {
+	if err := a.core.Admin.CreateRealm(r.Context(), r.Org.ID, client.Realm{Name: in.Name, Title: in.Title, Default: in.Default}); err != nil {
 		return dialect.Reply{}, err
 	}
-	return created(r, in.Name, Realm{Name: in.Name, Organization: r.Org.ID, Default: in.Default}), nil
+	return created(r, in.Name, Realm{Name: in.Name, Title: in.Title, Organization: r.Org.ID, Default: in.Default}), nil
 }
 
 // underRealm points at the member of the request instead of that of the document

@@ -31,6 +31,8 @@ type User struct {
 	Keys         []Key          `json:"keys,omitempty"`
 	Attributes   map[string]any `json:"attributes,omitempty"`
 
+	PasswordDue bool `json:"password_due,omitempty"` // must be changed at the next sign-in
+
 	ID            int64  `json:"id,omitempty"`
 	Password      string `json:"password,omitempty"` // "set", or absent
 	Failures      int    `json:"failures,omitempty"` // wrong passwords in a row
@@ -52,7 +54,7 @@ func (a *api) viewUser(u *identity.User) User {
 	v := User{
 		ID: u.ID, Name: u.Name, Organization: u.Org, Realm: u.Realm, Email: u.Email, GivenName: u.GivenName,
 		FamilyName: u.FamilyName, DisplayName: u.DisplayName, Groups: u.Groups, Roles: u.Roles, Admin: u.Admin,
-		Enabled: u.Enabled, Expires: rfc3339(u.Expires), Keys: viewKeys(u.Keys), Attributes: u.Attr,
+		Enabled: u.Enabled, Expires: rfc3339(u.Expires), Keys: viewKeys(u.Keys), Attributes: u.Attr, PasswordDue: u.PasswordDue,
 		Source: u.Source, Created: u.Created, Updated: u.Updated, RevokedBefore: u.RevokedBefore, Version: u.Version,
 	}
 	if u.Password != "" {
@@ -263,7 +265,8 @@ func (a *api) unlockUser(r *dialect.Request) (dialect.Reply, error) {
 	return a.on(r, func(id int64) error { return a.core.Admin.UnlockUser(r.Context(), r.Org.ID, id) })
 }
 
-// setPassword: the body is {"password": TEXT}, or {"password": {"hash": …}}.
+// setPassword: the body is {"password": TEXT}, or {"password": {"hash": …}}; with
+// "password_due": true the user must choose another at the next sign-in.
 func (a *api) setPassword(r *dialect.Request) (dialect.Reply, error) {
 	o, err := object(r)
 	if err != nil {
@@ -273,8 +276,13 @@ func (a *api) setPassword(r *dialect.Request) (dialect.Reply, error) {
 	if err != nil {
 		return dialect.Reply{}, err
 	}
+	due, isBool := o["password_due"].(bool)
+	if _, sent := o["password_due"]; sent && !isBool {
+		return dialect.Reply{}, refuse(oauth.InvalidValue, "/password_due", "password_due is true or false")
+	}
+	delete(o, "password_due")
 	for name := range o {
-		return dialect.Reply{}, refuse(oauth.InvalidValue, pointer(name), "only password is read here")
+		return dialect.Reply{}, refuse(oauth.InvalidValue, pointer(name), "only password and password_due are read here")
 	}
 	return a.on(r, func(id int64) error {
 		u, err := a.core.Admin.User(r.Context(), r.Org.ID, id)
@@ -282,14 +290,14 @@ func (a *api) setPassword(r *dialect.Request) (dialect.Reply, error) {
 		case err != nil:
 			return err
 		case encoded != "":
-			return a.core.Admin.SetPasswordHash(r.Context(), r.Org.ID, id, encoded)
+			return a.core.Admin.GivePasswordHash(r.Context(), r.Org.ID, id, encoded, due)
 		case password == "":
 			return refuse(oauth.MissingParameter, "/password", "missing password")
 		}
 		if err := acceptable(password, u); err != nil {
 			return err
 		}
-		return a.core.Admin.SetPassword(r.Context(), r.Org.ID, id, password)
+		return a.core.Admin.GivePassword(r.Context(), r.Org.ID, id, password, due)
 	})
 }
 

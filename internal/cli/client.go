@@ -71,7 +71,7 @@ func (c *ClientListCmd) Run(env *Env) error {
 		if err != nil {
 			return err
 		}
-		t := table{head: []string{"ID", "NAME", "DIALECT", "GRANTS", "SECRETS", "STATE"}, empty: "no clients; next: jeton client create NAME --kind oidc"}
+		t := table{head: []string{"ID", "NAME", "DIALECT", "GRANTS", "SECRETS", "STATE"}, empty: "no clients; next: jeton client create NAME --kind web"}
 		for _, x := range list {
 			t.add(x.ID, x.Name, x.Dialect, strings.Join(x.Grants, " "), secretState(env, x), clientState(x))
 		}
@@ -143,9 +143,13 @@ func clientTable(env *Env, x adminapi.Client) table {
 	if a := x.AccessToken; a != nil {
 		t.add("access_token", joined(a.Format, a.Alg, life(a.Life)))
 	}
+	if i := x.IDToken; i != nil {
+		t.add("id_token", joined(i.Alg, life(i.Life)))
+	}
 	if r := x.RefreshToken; r != nil {
 		t.add("refresh_token", life(r.Life))
 	}
+	browserRows(&t, x)
 	for _, s := range x.Secrets {
 		hint := s.Hint
 		if hint != "" {
@@ -160,6 +164,31 @@ func clientTable(env *Env, x adminapi.Client) table {
 		t.add("settings."+name, string(v))
 	}
 	return t
+}
+
+// browserRows adds what concerns people's browsers, and only what is not as usual.
+func browserRows(t *table, x adminapi.Client) {
+	age := ""
+	if x.DefaultMaxAge != nil {
+		age = config.Age(*x.DefaultMaxAge).String()
+	}
+	t.rows = append(t.rows, fields("pkce", x.PKCE, "consent", x.Consent, "reviewed", x.Reviewed,
+		"post_logout_redirect_uris", strings.Join(x.PostLogoutURIs, " "), "backchannel_logout_uri", x.BackchannelURI,
+		"initiate_login_uri", x.InitiateURI, "client_uri", x.HomeURI, "policy_uri", x.PolicyURI, "tos_uri", x.TermsURI,
+		"default_max_age", age, "userinfo_signed_response_alg", x.UserinfoAlg).rows...)
+	if x.Own {
+		t.add("own", "yes")
+	}
+	if x.BackchannelSID {
+		t.add("backchannel_logout_session_required", "yes")
+	}
+	for _, c := range x.Claims {
+		only := ""
+		if c.Scope != "" {
+			only = "with scope " + c.Scope
+		}
+		t.add("claim", joined(c.Name+" from "+c.From, only, strings.Join(c.In, " ")))
+	}
 }
 
 // joined joins what is not empty.
@@ -185,25 +214,26 @@ type ClientCreateCmd struct {
 	remoteFlags
 	outFlags
 	Name         string   `arg:"" help:"Name people read; also the client id unless --id gives one."`
-	Kind         string   `required:"" placeholder:"DIALECT" help:"Dialect the client speaks: oidc, faspex, fortiauth, aspire, aoc, sensu."`
+	Kind         string   `required:"" placeholder:"KIND" help:"What it is: web (an application with a server), spa (one that runs in a browser), native (one on a device), or the dialect it speaks: oidc, faspex, fortiauth, aspire, aoc, sensu."`
 	ID           string   `name:"id" placeholder:"ID" help:"Client id."`
-	Auth         string   `placeholder:"METHOD" help:"How it authenticates: client_secret_basic, client_secret_post, client_secret (either), private_key_jwt, none." otherwise:"with a secret"`
-	Grant        []string `placeholder:"TYPE" help:"Grant it may use; may be repeated." otherwise:"what its dialect's clients use"`
-	Scope        []string `placeholder:"VALUE" help:"Scope it may ask for; may be repeated."`
-	RedirectURI  []string `name:"redirect-uri" placeholder:"URI" help:"Where a browser is sent back to, byte for byte; may be repeated." sep:"none"`
+	Auth         string   `placeholder:"METHOD" help:"How it authenticates: client_secret_basic, client_secret_post, client_secret (either), private_key_jwt, none." otherwise:"what its kind does"`
+	Grant        []string `placeholder:"TYPE" help:"Grant it may use; may be repeated." otherwise:"what its kind uses"`
+	Scope        []string `placeholder:"VALUE" help:"Scope it may ask for; may be repeated. For web, spa and native: openid, profile, email and offline_access unless it is given."`
+	RedirectURI  []string `name:"redirect-uri" placeholder:"URI" help:"Where a browser is sent back to, byte for byte; may be repeated. For native: any port of loopback unless it is given." sep:"none"`
 	Audience     []string `placeholder:"URI" help:"Resource server its tokens are for; may be repeated." sep:"none"`
 	PublicKey    string   `name:"public-key" placeholder:"FILE" help:"Public key of the client, PEM."`
 	Realm        string   `placeholder:"NAME" help:"Whose users it signs in." otherwise:"the organization's default realm"`
 	SecretFile   string   `name:"secret-file" placeholder:"FILE" help:"File that holds its secret." otherwise:"a new one is made and shown once"`
 	SecretStdin  bool     `name:"secret-stdin" help:"Read its secret from standard input."`
-	SettingPairs []string `name:"set" placeholder:"NAME=VALUE" help:"A setting of its dialect; may be repeated." sep:"none"`
+	SettingPairs []string `name:"set" placeholder:"NAME=VALUE" help:"A member, such as consent=always, or a setting of its dialect; may be repeated." sep:"none"`
 }
 
 // Examples implements exampler.
 func (*ClientCreateCmd) Examples() []string {
 	return []string{
 		"jeton client create fac-portal --kind fortiauth --grant password --grant refresh_token",
-		"jeton client create portal --kind oidc --redirect-uri https://portal.example.com/cb --scope openid",
+		"jeton client create portal --kind web --redirect-uri https://portal.example.com/cb",
+		"jeton client create phone --kind native        # a redirect to loopback, no secret",
 	}
 }
 
@@ -220,12 +250,46 @@ var usualGrants = map[string][]string{
 	"sensu":     {"password", "refresh_token"},
 }
 
+// preset is what a kind of client that is no dialect means. A flag counts before it.
+type preset struct {
+	auth      string
+	redirects []string
+}
+
+// presets are the kinds of OpenID Connect clients. An app on a device listens on
+// whatever port is free (RFC 8252 §7.3).
+var presets = map[string]preset{
+	"web":    {},
+	"spa":    {auth: "none"},
+	"native": {auth: "none", redirects: []string{"http://127.0.0.1/callback", "http://[::1]/callback"}},
+}
+
+// presetScopes are what a client that signs people in may ask for.
+var presetScopes = []string{"openid", "profile", "email", "offline_access"}
+
+// preset fills in what the kind means, and gives the command with a dialect in its
+// place.
+func (c ClientCreateCmd) preset() ClientCreateCmd {
+	p, ok := presets[c.Kind]
+	if !ok {
+		return c
+	}
+	c.Kind, c.Auth = "oidc", first(c.Auth, p.auth)
+	if len(c.Scope) == 0 {
+		c.Scope = presetScopes
+	}
+	if len(c.RedirectURI) == 0 {
+		c.RedirectURI = p.redirects
+	}
+	return c
+}
+
 // withoutID are the dialects whose vendor's clients send no client id.
 var withoutID = map[string]bool{"faspex": true, "sensu": true}
 
 // Run registers the client and prints its secret once, and the call it makes.
 func (c *ClientCreateCmd) Run(env *Env) error {
-	body, err := c.body(env)
+	body, err := c.preset().body(env)
 	if err != nil {
 		return err
 	}
@@ -242,7 +306,7 @@ func (c *ClientCreateCmd) Run(env *Env) error {
 	})
 }
 
-func (c *ClientCreateCmd) body(env *Env) (map[string]any, error) {
+func (c ClientCreateCmd) body(env *Env) (map[string]any, error) {
 	o := map[string]any{"id": first(c.ID, c.Name), "name": c.Name, "dialect": c.Kind}
 	grants := c.Grant
 	if len(grants) == 0 {
@@ -275,7 +339,7 @@ func (c *ClientCreateCmd) body(env *Env) (map[string]any, error) {
 }
 
 // addSecret adds what is given of secrets and settings.
-func (c *ClientCreateCmd) addSecret(env *Env, o map[string]any) error {
+func (c ClientCreateCmd) addSecret(env *Env, o map[string]any) error {
 	secret, given, err := givenSecret(env, c.SecretFile, c.SecretStdin)
 	if err != nil {
 		return err
@@ -284,7 +348,7 @@ func (c *ClientCreateCmd) addSecret(env *Env, o map[string]any) error {
 		o["secrets"] = []any{map[string]any{"plain": secret.Reveal()}}
 	}
 	for _, pair := range c.SettingPairs {
-		if err := assign(o, "settings."+pair); err != nil {
+		if err := assign(o, placed(today(env, pair), clientMembers)); err != nil {
 			return err
 		}
 	}
@@ -302,6 +366,9 @@ func (c *ClientCreateCmd) report(env *Env, x adminapi.NewClient, info adminapi.I
 	fmt.Fprintf(env.Stdout, "client  %s   %s\n", x.ID, x.Dialect)
 	if x.Secret != "" {
 		fmt.Fprintf(env.Stdout, "secret  %s   (shown once; the server keeps a hash)\n", x.Secret)
+	}
+	for _, uri := range x.RedirectURIs {
+		fmt.Fprintf(env.Stdout, "redirect  %s\n", uri)
 	}
 	call := vendorCall(env, x, first(info.URL, "http://"+config.DefaultListen))
 	if call == "" {
@@ -334,7 +401,7 @@ func indent(text string) string { return "  " + strings.ReplaceAll(text, "\n", "
 // ClientSetCmd changes a client.
 type ClientSetCmd struct {
 	clientFlags
-	Change []string `arg:"" name:"name=value" help:"What to change: name=Portal, scopes=read,write, scopes+=email, scopes-=write, access_token.life=15m, a setting of the dialect; an empty value goes back to the default."`
+	Change []string `arg:"" name:"name=value" help:"What to change: name=Portal, scopes=read,write, scopes+=email, scopes-=write, access_token.life=15m, consent=always, reviewed=now, a setting of the dialect; an empty value goes back to the default."`
 }
 
 // Examples implements exampler.
@@ -343,6 +410,7 @@ func (*ClientSetCmd) Examples() []string {
 		"jeton client set portal scopes=openid,profile  # a list takes the place of the old one",
 		"jeton client set portal scopes+=email          # one more",
 		"jeton client set portal refresh_token.life=30d",
+		`jeton client set portal 'claims=[{"name": "department", "from": "dept", "scope": "profile"}]'`,
 	}
 }
 
@@ -365,7 +433,7 @@ func (c *ClientSetCmd) Run(env *Env) error {
 		}
 		patch := map[string]any{}
 		for _, pair := range pairs {
-			if err := assign(patch, placed(pair, clientMembers)); err != nil {
+			if err := assign(patch, placed(today(env, pair), clientMembers)); err != nil {
 				return err
 			}
 		}
@@ -382,6 +450,17 @@ var clientMembers = map[string]bool{
 	"name": false, "dialect": false, "enabled": false, "auth": false, "grants": true, "scopes": true, "default_scope": true,
 	"audiences": true, "redirect_uris": true, "introspect": false, "resource": false, "realm": false,
 	"access_token": false, "id_token": false, "refresh_token": false, "settings": false,
+	"pkce": false, "consent": false, "own": false, "reviewed": false, "client_uri": false, "policy_uri": false, "tos_uri": false,
+	"initiate_login_uri": false, "post_logout_redirect_uris": true, "backchannel_logout_uri": false,
+	"backchannel_logout_session_required": false, "default_max_age": false, "userinfo_signed_response_alg": false, "claims": false,
+}
+
+// today lets a person write reviewed=now.
+func today(env *Env, pair string) string {
+	if pair == "reviewed=now" {
+		return "reviewed=" + config.Time(env.Now().Unix()).String()
+	}
+	return pair
 }
 
 // whole turns name+=a,b and name-=a,b into the whole list that name becomes; read

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"jeton/internal/client"
 	"jeton/internal/config"
 	"jeton/internal/identity"
+	"jeton/internal/identity/saml"
+	"jeton/internal/oauth"
 	"jeton/internal/server"
 )
 
@@ -105,7 +108,29 @@ func fileOptions(env *Env, name string, plain bool) config.Options {
 	}
 	return config.Options{
 		Dir: dir, Getenv: env.Getenv, AllowPlain: plain, CheckKey: adminapi.CheckKey, Canonical: identity.Canonical,
-		Dialects: adminapi.Dialects(server.Dialects()),
+		Dialects: adminapi.Dialects(server.Dialects()), ReadMetadata: metadata(env),
+	}
+}
+
+// metadata reads what an identity provider says of itself. Of two addresses the one
+// that a link can lead to is taken.
+func metadata(env *Env) func([]byte) (client.Provider, error) {
+	return func(text []byte) (client.Provider, error) {
+		p, err := saml.ParseMetadata(text, env.Now())
+		if err != nil {
+			return client.Provider{}, errors.New(oauth.AsRefusal(err).Description)
+		}
+		x := client.Provider{EntityID: p.EntityID, Certificates: p.Certificates}
+		for _, at := range p.SSO {
+			switch {
+			case at.Binding == saml.BindingRedirect:
+				x.SSO, x.SSOBinding = at.Location, ""
+				return x, nil
+			case at.Binding == saml.BindingPost && x.SSO == "":
+				x.SSO, x.SSOBinding = at.Location, "post"
+			}
+		}
+		return x, nil
 	}
 }
 
@@ -166,7 +191,7 @@ func (c *ApplyCmd) world(env *Env, api *adminClient, text []byte) (*config.World
 	for _, x := range orgs {
 		org := client.Org{ID: x.ID, Name: x.Name, Default: x.Default}
 		for _, r := range x.Realms {
-			org.Realms = append(org.Realms, client.Realm{Name: r.Name, Default: r.Default})
+			org.Realms = append(org.Realms, client.Realm{Name: r.Name, Title: r.Title, Default: r.Default})
 		}
 		o.Existing = append(o.Existing, org)
 	}

@@ -39,13 +39,13 @@ func (c *RealmListCmd) Run(env *Env) error {
 		if err != nil {
 			return err
 		}
-		t := table{head: []string{"NAME", "ORGANIZATION", "DEFAULT", "USERS"}, empty: "no realms; next: jeton realm create NAME"}
+		t := table{head: []string{"NAME", "TITLE", "ORGANIZATION", "DEFAULT", "USERS"}, empty: "no realms; next: jeton realm create NAME"}
 		for _, r := range list {
 			users := ""
 			if r.Users != nil {
 				users = strconv.FormatInt(*r.Users, 10)
 			}
-			t.add(r.Name, r.Organization, yesNo(r.Default), users)
+			t.add(r.Name, r.Title, r.Organization, yesNo(r.Default), users)
 		}
 		return c.show(env, list, t)
 	})
@@ -56,6 +56,7 @@ type RealmCreateCmd struct {
 	remoteFlags
 	outFlags
 	Name    string `arg:"" help:"Name of the realm."`
+	Title   string `placeholder:"TEXT" help:"What people read on the sign-in page." otherwise:"the name"`
 	Default bool   `help:"User names without a realm belong to this one from now on."`
 }
 
@@ -71,10 +72,10 @@ func (*RealmCreateCmd) Exits() []int { return []int{ExitRefused, ExitConflict, E
 func (c *RealmCreateCmd) Run(env *Env) error {
 	return c.with(env, func(api *adminClient) error {
 		var r adminapi.Realm
-		if err := api.post("/realms", map[string]any{"name": c.Name, "default": c.Default}, &r); err != nil {
+		if err := api.post("/realms", map[string]any{"name": c.Name, "title": c.Title, "default": c.Default}, &r); err != nil {
 			return err
 		}
-		return c.show(env, r, fields("name", r.Name, "organization", r.Organization, "default", yesNo(r.Default)))
+		return c.show(env, r, fields("name", r.Name, "title", r.Title, "organization", r.Organization, "default", yesNo(r.Default)))
 	})
 }
 

@@ -15,8 +15,11 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"jeton/internal/adminapi"
+	"jeton/internal/oauth"
 	"jeton/internal/server"
 	"jeton/internal/servertest"
+	"jeton/internal/session"
+	"jeton/internal/store"
 )
 
 // scriptTB lets a server be started in a script's setup.
@@ -72,8 +75,31 @@ func TestRemoteScripts(t *testing.T) {
 			env.Setenv("JETON_DATA", data)
 			return os.WriteFile(filepath.Join(env.WorkDir, "other.pub"), servertest.PublicPEM("other"), 0o600)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"run": cmdRun, "clock": cmdClock, "mode": cmdMode},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"run": cmdRun, "clock": cmdClock, "mode": cmdMode, "signin": cmdSignin},
 	})
+}
+
+// signin USER SESSION has a user signed in, who allowed client portal to read and
+// was signed out of it once, which the client could not be told.
+func cmdSignin(ts *testscript.TestScript, _ bool, args []string) {
+	s := ts.Value("server").(*servertest.Server)
+	ctx := context.Background()
+	u, err := s.Core.Admin.UserByName(ctx, "default", "local", args[0])
+	ts.Check(err)
+	now := s.Clock.Now()
+	for _, id := range []string{args[1], "before " + args[1]} {
+		ts.Check(s.Store.PutSession(ctx, []byte(id), &session.Session{
+			ID: id, Org: u.Org, User: u.ID, Created: now.Unix(), Used: now.Unix(), Idle: now.Unix() + 3600, Ends: now.Unix() + 86400,
+			AuthTime: now.UnixMilli(), AMR: []string{"pwd", "otp"}, Source: "local", Agent: "Firefox, Linux", Addr: "192.0.2.1", Since: u.RevokedBefore,
+		}))
+	}
+	ts.Check(s.Store.PutConsent(ctx, u.Org, u.ID, store.Consent{Client: "portal", Scope: oauth.Scope{"openid", "profile"}, Given: true}))
+	ts.Check(s.Store.EndSession(ctx, u.Org, "before "+args[1], 1, func([]session.Served) []session.Delivery {
+		return []session.Delivery{{ID: 7, Org: u.Org, Kind: "backchannel_logout", Client: "portal", User: u.ID, State: session.Waiting, Due: 1, Created: now.Unix()}}
+	}))
+	_, err = s.Store.TakeDeliveries(ctx, 1, 2, 1)
+	ts.Check(err)
+	ts.Check(s.Store.FinishDelivery(ctx, 7, session.Failed, 0, "status 400"))
 }
 
 func cmdRun(ts *testscript.TestScript, neg bool, args []string) {

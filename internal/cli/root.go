@@ -22,6 +22,10 @@ type root struct {
 	Realm  RealmCmd  `cmd:"" group:"Manage" help:"List and change realms."`
 	Key    KeyCmd    `cmd:"" group:"Manage" help:"List and rotate signing keys."`
 
+	Session SessionCmd `cmd:"" group:"Manage" help:"List browsers that are signed in, and sign them out."`
+	Consent ConsentCmd `cmd:"" group:"Manage" help:"List what people allowed clients, and take it back."`
+	Logout  LogoutCmd  `cmd:"" group:"Manage" help:"See whether clients were told of a logout."`
+
 	Lint   LintCmd   `cmd:"" group:"Configuration" help:"Check a configuration file."`
 	Apply  ApplyCmd  `cmd:"" group:"Configuration" help:"Make the server what a configuration file says."`
 	Export ExportCmd `cmd:"" group:"Configuration" help:"Write the server's objects as a configuration file."`

@@ -108,10 +108,15 @@ func userState(env *Env, u adminapi.User) string {
 		return "disabled"
 	case u.LockedUntil != 0:
 		return "locked, ends " + since(env, u.LockedUntil, "never")
-	case u.Admin:
-		return "active, admin"
 	}
-	return "active"
+	state := "active"
+	if u.Admin {
+		state += ", admin"
+	}
+	if u.PasswordDue {
+		state += ", password due"
+	}
+	return state
 }
 
 // UserShowCmd shows one user.
@@ -164,6 +169,7 @@ type UserCreateCmd struct {
 	Group         []string `placeholder:"NAME" help:"Group the user is in; may be repeated."`
 	Admin         bool     `help:"Administrator of the organization."`
 	PasswordStdin bool     `name:"password-stdin" help:"Read the password from standard input; without it the user cannot sign in by password."`
+	Due           bool     `name:"due" help:"The password must be changed at the first sign-in."`
 }
 
 // Examples implements exampler.
@@ -179,7 +185,7 @@ func (*UserCreateCmd) Exits() []int { return []int{ExitRefused, ExitConflict, Ex
 
 // Run adds the user.
 func (c *UserCreateCmd) Run(env *Env) error {
-	o := map[string]any{"name": c.Name, "admin": c.Admin}
+	o := map[string]any{"name": c.Name, "admin": c.Admin, "password_due": c.Due}
 	for name, v := range map[string]string{"realm": c.Realm, "email": c.Email, "display_name": c.DisplayName} {
 		if v != "" {
 			o[name] = v
@@ -226,7 +232,7 @@ func (*UserSetCmd) Exits() []int {
 // userMembers are the members of a user, and whether each is a list.
 var userMembers = map[string]bool{
 	"name": false, "realm": false, "email": false, "given_name": false, "family_name": false, "display_name": false,
-	"groups": true, "roles": true, "admin": false, "enabled": false, "expires": false, "attributes": false,
+	"groups": true, "roles": true, "admin": false, "enabled": false, "expires": false, "password_due": false, "attributes": false,
 }
 
 // Run sends what is to change as one patch.
@@ -265,13 +271,14 @@ type UserPasswordCmd struct {
 	userFlags
 	askFlags
 	PasswordStdin bool `name:"password-stdin" help:"Read the password from standard input; it is never an argument."`
+	Due           bool `name:"due" help:"It must be changed at the next sign-in."`
 }
 
 // Examples implements exampler.
 func (*UserPasswordCmd) Examples() []string {
 	return []string{
 		"jeton user password ada                        # asks",
-		"jeton user password ada --password-stdin < password.txt",
+		"jeton user password ada --password-stdin --due < password.txt",
 	}
 }
 
@@ -285,7 +292,7 @@ func (c *UserPasswordCmd) Run(env *Env) error {
 		return err
 	}
 	return c.onUser(env, func(api *adminClient, u adminapi.User) error {
-		if err := api.put(userPath(u, "/password"), map[string]string{"password": password.Reveal()}); err != nil {
+		if err := api.put(userPath(u, "/password"), map[string]any{"password": password.Reveal(), "password_due": c.Due}); err != nil {
 			return err
 		}
 		c.say(env, "user %s has a new password; the tokens issued before have ended", u.Name)

@@ -73,10 +73,23 @@ func options(t testing.TB) Options {
 	key := publicKey(t)
 	return Options{
 		ReadFile: func(name string) ([]byte, error) {
-			if strings.HasSuffix(name, ".pub") {
+			switch {
+			case strings.HasSuffix(name, ".pub"):
 				return []byte(key), nil
+			case strings.HasSuffix(name, ".crt"):
+				return []byte(certificate), nil
+			case strings.HasSuffix(name, ".svg"):
+				return []byte(drawing), nil
+			case strings.HasSuffix(name, ".xml"):
+				return []byte("metadata"), nil
 			}
 			return nil, fs.ErrNotExist
+		},
+		ReadMetadata: func(text []byte) (client.Provider, error) {
+			if string(text) != "metadata" {
+				return client.Provider{}, errors.New("no metadata")
+			}
+			return client.Provider{EntityID: "urn:idp", SSO: "https://idp.example.com/sso", SSOBinding: "post", Certificates: []string{certificate}}, nil
 		},
 		AllowPlain: true, HashSecret: hash, CheckKey: checkKey, Dialects: dialects,
 	}

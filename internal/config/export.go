@@ -100,6 +100,10 @@ func (x exporter) organization(o client.Org) (Organization, error) {
 	out := Organization{
 		ID: o.ID, Name: unless(o.Name, o.ID), Number: o.Number, Default: o.Default,
 		Hosts: list(o.Hosts), Prefixes: list(o.Prefixes), Dialects: o.Dialects,
+		Brand: brandOf(o.Brand), Session: SessionLife{lengthOf(o.Session.Idle), lengthOf(o.Session.Life)}, Scopes: dictionary(o.Scopes),
+	}
+	for _, p := range o.Providers {
+		out.SAML = append(out.SAML, providerOf(p))
 	}
 	for _, r := range o.Realms {
 		out.Realms = append(out.Realms, Realm(r))
@@ -115,6 +119,41 @@ func (x exporter) organization(o client.Org) (Organization, error) {
 		out.Settings[dialect] = m
 	}
 	return out, nil
+}
+
+func brandOf(b client.Brand) Brand {
+	out := Brand{Name: b.Name, Accent: b.Accent, Help: b.Help, Terms: b.Terms}
+	if b.Logo != "" {
+		out.Logo = &Logo{Base64: b.Logo}
+	}
+	return out
+}
+
+func providerOf(p client.Provider) Provider {
+	out := Provider{
+		Name: p.Name, Title: p.Title, Number: p.Number, EntityID: p.EntityID, SSO: p.SSO, SSOBinding: unless(p.SSOBinding, bindingRedirect),
+		Enabled: unlessTrue(!p.Disabled), Realm: p.Realm, Create: p.Create, Attributes: dictionary(p.Attributes), Groups: dictionary(p.Groups),
+	}
+	for _, text := range p.Certificates {
+		out.Certificates = append(out.Certificates, Certificate{PEM: text})
+	}
+	return out
+}
+
+// lengthOf leaves a length of time out that is the default.
+func lengthOf(seconds int64) *Seconds {
+	if seconds == 0 {
+		return nil
+	}
+	return (*Seconds)(&seconds)
+}
+
+// dictionary is nil for an empty one, so that a world has one form.
+func dictionary(in map[string]string) map[string]string {
+	if len(in) == 0 {
+		return nil
+	}
+	return in
 }
 
 // organizationOf is what an entry of org says: nothing when the same file marks
@@ -141,6 +180,7 @@ func (x exporter) user(u identity.User) (User, error) {
 		Groups: list(u.Groups), Roles: list(u.Roles), Admin: u.Admin, Enabled: unlessTrue(u.Enabled),
 		Expires: Time(u.Expires), Keys: keysOf(u.Keys),
 	}
+	out.PasswordDue = u.PasswordDue
 	if u.Password != "" {
 		out.Password = &Password{Hash: u.Password}
 	}
@@ -164,9 +204,16 @@ func (x exporter) client(c client.Client) (Client, error) {
 		Keys: keysOf(c.Keys), Scopes: list(c.Scopes), DefaultScope: list(c.DefaultScope),
 		Audiences: list(c.Audiences), RedirectURIs: list(c.RedirectURIs), Introspect: c.Introspect, Resource: c.Resource,
 		AccessToken:  AccessToken{string(c.AccessFormat), c.AccessAlg, (*Seconds)(c.AccessLife)},
-		IDToken:      IDToken{c.IDTokenAlg},
+		IDToken:      IDToken{c.IDTokenAlg, (*Seconds)(c.IDTokenLife)},
 		RefreshToken: RefreshToken{(*Seconds)(c.RefreshLife)},
 		Realm:        c.Realm, Users: x.listed(c),
+		PKCE: unless(c.PKCE, pkceRequired), Consent: unless(c.Consent, client.ConsentOnce), Own: c.Own, Reviewed: Time(c.ReviewedAt),
+		HomeURI: c.HomeURI, PolicyURI: c.PolicyURI, TermsURI: c.TermsURI, InitiateURI: c.InitiateURI,
+		PostLogoutURIs: list(c.PostLogoutURIs), BackchannelURI: c.BackchannelURI, BackchannelSID: c.BackchannelSID,
+		DefaultMaxAge: (*Age)(c.DefaultMaxAge), UserinfoAlg: c.UserinfoAlg,
+	}
+	for _, claim := range c.Claims {
+		out.Claims = append(out.Claims, Claim{claim.Name, claim.From, claim.Scope, list(claim.In)})
 	}
 	for _, g := range c.Grants {
 		out.Grants = append(out.Grants, shortGrant(string(g)))

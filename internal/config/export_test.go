@@ -104,6 +104,21 @@ clients:
 	}
 }
 
+func TestWhatBrowsersNeedSurvivesExport(t *testing.T) {
+	o := options(t)
+	w, ps := Load("browser.yaml", read(t, "browser.yaml"), o)
+	if len(ps) > 0 {
+		t.Fatal(lines(ps))
+	}
+	back, text := again(t, w, o)
+	if diff := cmp.Diff(inOrder(w), back, ignored...); diff != "" {
+		t.Errorf("(-before +after)\n%s", diff)
+	}
+	if ps := Lint(must(Parse("exported", text)), o); len(ps) > 0 {
+		t.Errorf("the export has problems:\n%s", lines(ps))
+	}
+}
+
 func TestASecretWithoutHashIsNotExported(t *testing.T) {
 	if _, err := Export(World{Clients: []client.Client{{ID: "c", Secrets: []client.Secret{{}}}}}); err == nil {
 		t.Error("want an error")
@@ -182,7 +197,13 @@ func worlds() *rapid.Generator[*World] {
 				Hosts: lists(texts()).Draw(t, "hosts"), Prefixes: lists(texts()).Draw(t, "prefixes"), Dialects: lists(texts()).Draw(t, "dialects"),
 			}
 			for j, name := range lists(filled()).Draw(t, "realms") {
-				o.Realms = append(o.Realms, client.Realm{Name: name, Default: j == 0})
+				o.Realms = append(o.Realms, client.Realm{Name: name, Title: texts().Draw(t, "title"), Default: j == 0})
+			}
+			o.Brand = client.Brand{Name: texts().Draw(t, "brand"), Accent: texts().Draw(t, "accent"), Help: texts().Draw(t, "help"), Terms: texts().Draw(t, "terms"), Logo: texts().Draw(t, "logo")}
+			o.Session = client.SessionLife{Idle: rapid.Int64Range(0, maxSeconds).Draw(t, "idle"), Life: rapid.Int64Range(0, maxSeconds).Draw(t, "life")}
+			o.Scopes = dictionaries().Draw(t, "scopes")
+			for _, number := range rapid.SliceOfNDistinct(rapid.Int64Range(1, 1<<60), 0, 2, rapid.ID).Draw(t, "providers") {
+				o.Providers = append(o.Providers, providerGen(number).Draw(t, "provider"))
 			}
 			if s := settingsGen().Draw(t, "settings"); s != nil {
 				o.Settings = map[string]map[string]json.RawMessage{texts().Draw(t, "dialect"): s}
@@ -209,6 +230,32 @@ func worlds() *rapid.Generator[*World] {
 	})
 }
 
+func dictionaries() *rapid.Generator[map[string]string] {
+	return rapid.Custom(func(t *rapid.T) map[string]string {
+		return dictionary(rapid.MapOfN(texts(), texts(), 0, 3).Draw(t, "dictionary"))
+	})
+}
+
+func providerGen(number int64) *rapid.Generator[client.Provider] {
+	return rapid.Custom(func(t *rapid.T) client.Provider {
+		return client.Provider{
+			Name: texts().Draw(t, "name"), Title: texts().Draw(t, "title"), Number: number, EntityID: texts().Draw(t, "entity"),
+			Certificates: lists(filled()).Draw(t, "certificates"), SSO: texts().Draw(t, "sso"), SSOBinding: rapid.SampledFrom([]string{"", "post"}).Draw(t, "binding"),
+			Disabled: rapid.Bool().Draw(t, "disabled"), Realm: texts().Draw(t, "realm"), Create: rapid.Bool().Draw(t, "create"),
+			Attributes: dictionaries().Draw(t, "attributes"), Groups: dictionaries().Draw(t, "groups"),
+		}
+	})
+}
+
+func claimGen() *rapid.Generator[client.Claim] {
+	return rapid.Custom(func(t *rapid.T) client.Claim {
+		return client.Claim{
+			Name: texts().Draw(t, "name"), From: texts().Draw(t, "from"), Scope: texts().Draw(t, "scope"),
+			In: lists(rapid.SampledFrom([]string{client.InID, client.InUserinfo, client.InAccess})).Draw(t, "in"),
+		}
+	})
+}
+
 func userGen(orgs []string) *rapid.Generator[identity.User] {
 	return rapid.Custom(func(t *rapid.T) identity.User {
 		return identity.User{
@@ -216,7 +263,8 @@ func userGen(orgs []string) *rapid.Generator[identity.User] {
 			GivenName: texts().Draw(t, "given"), FamilyName: texts().Draw(t, "family"), DisplayName: texts().Draw(t, "display"),
 			Enabled: rapid.Bool().Draw(t, "enabled"), Expires: rapid.Int64Range(0, 253402300799).Draw(t, "expires"), Password: texts().Draw(t, "password"),
 			Admin: rapid.Bool().Draw(t, "admin"), Groups: lists(texts()).Draw(t, "groups"), Roles: lists(texts()).Draw(t, "roles"),
-			Keys: keysGen().Draw(t, "keys"), Attr: mappings().Draw(t, "attributes"),
+			PasswordDue: rapid.Bool().Draw(t, "due"),
+			Keys:        keysGen().Draw(t, "keys"), Attr: mappings().Draw(t, "attributes"),
 		}
 	})
 }
@@ -232,6 +280,14 @@ func clientGen(orgs []string, id string) *rapid.Generator[client.Client] {
 			Resource: texts().Draw(t, "resource"), AccessFormat: rapid.SampledFrom([]client.Format{"", client.Opaque, client.JWT}).Draw(t, "format"),
 			AccessAlg: algs.Draw(t, "alg"), IDTokenAlg: algs.Draw(t, "id alg"), AccessLife: lives().Draw(t, "access"), RefreshLife: lives().Draw(t, "refresh"),
 			Realm: texts().Draw(t, "realm"), Settings: settingsGen().Draw(t, "settings"),
+			PKCE: rapid.SampledFrom([]string{"", client.PKCEOptional}).Draw(t, "pkce"), Consent: rapid.SampledFrom([]string{"", client.ConsentAlways, client.ConsentNever}).Draw(t, "consent"),
+			Own: rapid.Bool().Draw(t, "own"), ReviewedAt: rapid.Int64Range(0, 253402300799).Draw(t, "reviewed"),
+			HomeURI: texts().Draw(t, "home"), PolicyURI: texts().Draw(t, "policy"), TermsURI: texts().Draw(t, "terms"), InitiateURI: texts().Draw(t, "initiate"),
+			PostLogoutURIs: lists(texts()).Draw(t, "post logout"), BackchannelURI: texts().Draw(t, "backchannel"), BackchannelSID: rapid.Bool().Draw(t, "sid"),
+			DefaultMaxAge: lives().Draw(t, "max age"), UserinfoAlg: algs.Draw(t, "userinfo alg"), IDTokenLife: lives().Draw(t, "id life"),
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "claims") {
+			c.Claims = append(c.Claims, claimGen().Draw(t, "claim"))
 		}
 		c.Grants = rapid.SliceOfN(rapid.SampledFrom([]oauth.GrantType{
 			oauth.GrantClientCredentials, oauth.GrantPassword, oauth.GrantAuthorizationCode, oauth.GrantRefreshToken, oauth.GrantJWTBearer,
@@ -277,6 +333,7 @@ func FuzzParse(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
+	f.Add(read(f, "browser.yaml"))
 	for _, s := range awkward {
 		f.Add([]byte("version: 1\nusers: [{name: a, attributes: {" + s + ": " + s + "}}]\n"))
 		f.Add([]byte(fmt.Sprintf("version: 1\nusers: [{name: %q, attributes: {%q: %q, n: %s}}]\n", s, s, s, s)))

@@ -121,6 +121,10 @@ func (l *linter) organization(x Organization, path string) {
 		l.unique(at, "dialect", x.ID, s)
 	})
 	l.realms(x, path)
+	l.brand(x.Brand, path+".brand")
+	l.sessionLife(x.Session, path+".session")
+	l.scopeTexts(x.Scopes, path+".scopes")
+	l.providers(x, path)
 	for _, name := range sortedKeys(x.Settings) {
 		at := path + ".settings." + name
 		if l.dialect(name, at) {
@@ -145,6 +149,7 @@ func (l *linter) realms(x Organization, path string) {
 			}
 			l.unique(at+".name", "realm", path, r.Name)
 		}
+		l.label(r.Title, at+".title")
 		if r.Default {
 			l.onlyOne(&main, at+".default", "realm")
 		}
@@ -276,6 +281,7 @@ func (l *linter) client(x Client, path string) {
 			l.add(at, "an audience is not empty and has no fragment (RFC 8707 §2)", "write the resource server's own `resource`")
 		}
 	})
+	l.browser(x, path)
 	l.keys(x.Keys, path)
 	l.listed(x, org, path)
 }
@@ -379,8 +385,8 @@ func (l *linter) organizationOf(x Client) *client.Org {
 	for i, o := range l.f.Organizations {
 		if o.ID == id && o.Settings != nil {
 			r := &resolver{notes: notes{f: l.f}, o: l.o, orgs: l.orgs, w: &World{}}
-			r.organization(o, fmt.Sprintf("organizations[%d]", i))
-			return &r.w.Orgs[0]
+			org := r.plainOrganization(o, fmt.Sprintf("organizations[%d]", i))
+			return &org
 		}
 	}
 	return org

@@ -27,6 +27,10 @@ type Options struct {
 	// CheckKey refuses a public key that must not be registered. Its error is shown.
 	CheckKey func(text string) error
 
+	// ReadMetadata reads the metadata of a SAML identity provider: its EntityID, SSO,
+	// SSOBinding and Certificates. Its error is shown; nil: metadata cannot be read.
+	ReadMetadata func(text []byte) (client.Provider, error)
+
 	// Canonical is the form in which two user names are the same; nil: lower case.
 	Canonical func(name string) (string, error)
 

@@ -58,6 +58,26 @@ type resolver struct {
 }
 
 func (r *resolver) organization(x Organization, path string) {
+	org := r.plainOrganization(x, path)
+	org.Brand = client.Brand{Name: x.Brand.Name, Accent: x.Brand.Accent, Help: x.Brand.Help, Terms: x.Brand.Terms}
+	if x.Brand.Logo != nil {
+		org.Brand.Logo = r.logo(*x.Brand.Logo, path+".brand.logo")
+	}
+	org.Session = client.SessionLife{Idle: given(x.Session.Idle), Life: given(x.Session.Life)}
+	org.Scopes = dictionary(x.Scopes)
+	org.Providers = r.providers(x.SAML, path)
+	r.w.Orgs = append(r.w.Orgs, org)
+}
+
+func given(s *Seconds) int64 {
+	if s == nil {
+		return 0
+	}
+	return int64(*s)
+}
+
+// plainOrganization is what an organization says without pointing to files.
+func (r *resolver) plainOrganization(x Organization, path string) client.Org {
 	org := client.Org{
 		ID: x.ID, Name: or(x.Name, x.ID), Number: x.Number, Default: x.Default,
 		Hosts: list(x.Hosts), Prefixes: list(x.Prefixes), Dialects: list(x.Dialects),
@@ -72,7 +92,7 @@ func (r *resolver) organization(x Organization, path string) {
 			org.Settings[dialect] = s
 		}
 	}
-	r.w.Orgs = append(r.w.Orgs, org)
+	return org
 }
 
 // settings brings values into the form dialects read: a duration in seconds.
@@ -107,7 +127,7 @@ func (r *resolver) user(x User, path string) {
 		GivenName: x.GivenName, FamilyName: x.FamilyName, DisplayName: x.DisplayName,
 		Groups: list(x.Groups), Roles: list(x.Roles), Admin: x.Admin,
 		Enabled: x.Enabled == nil || *x.Enabled, Expires: int64(x.Expires),
-		Keys: r.keys(x.Keys, path), Source: r.f.source(path),
+		Keys: r.keys(x.Keys, path), Source: r.f.source(path), PasswordDue: x.PasswordDue,
 	}
 	if len(x.Attributes) > 0 {
 		u.Attr = x.Attributes
@@ -129,11 +149,18 @@ func (r *resolver) client(x Client, path string) {
 		Audiences: list(x.Audiences), RedirectURIs: list(x.RedirectURIs),
 		Introspect: x.Introspect, Resource: x.Resource,
 		AccessFormat: client.Format(x.AccessToken.Format), AccessAlg: x.AccessToken.Alg, IDTokenAlg: x.IDToken.Alg,
-		AccessLife: (*int64)(x.AccessToken.Life), RefreshLife: (*int64)(x.RefreshToken.Life),
+		AccessLife: (*int64)(x.AccessToken.Life), RefreshLife: (*int64)(x.RefreshToken.Life), IDTokenLife: (*int64)(x.IDToken.Life),
+		PKCE: unless(x.PKCE, pkceRequired), Consent: unless(x.Consent, client.ConsentOnce), Own: x.Own, ReviewedAt: int64(x.Reviewed),
+		HomeURI: x.HomeURI, PolicyURI: x.PolicyURI, TermsURI: x.TermsURI, InitiateURI: x.InitiateURI,
+		PostLogoutURIs: list(x.PostLogoutURIs), BackchannelURI: x.BackchannelURI, BackchannelSID: x.BackchannelSID,
+		DefaultMaxAge: (*int64)(x.DefaultMaxAge), UserinfoAlg: x.UserinfoAlg,
 		Realm: x.Realm, Settings: r.settings(x.Settings, r.o.Dialects[x.Dialect].Client, path+".settings"), Source: r.f.source(path),
 	}
 	for _, g := range x.Grants {
 		c.Grants = append(c.Grants, longGrant(g))
+	}
+	for _, claim := range x.Claims {
+		c.Claims = append(c.Claims, client.Claim{Name: claim.Name, From: claim.From, Scope: claim.Scope, In: list(claim.In)})
 	}
 	for i, s := range x.Secrets {
 		key := SecretKey{Kind: ClientSecret, Org: org, Name: x.ID, Index: i}
@@ -231,11 +258,17 @@ func (r *resolver) plain(p Password, path string) (oauth.Secret, bool) {
 
 const (
 	maxSecret = 1024
-	maxFile   = 64 << 10 // of a secret or key
+	maxFile   = 64 << 10 // of a secret, key or image
+	// maxMetadata is far more than metadata of one provider needs.
+	maxMetadata = 1 << 20
 )
 
 // file reads a file the document names, relative to the document's own folder.
 func (r *resolver) file(name, path string) ([]byte, bool) {
+	return r.fileUpTo(name, path, maxFile)
+}
+
+func (r *resolver) fileUpTo(name, path string, limit int) ([]byte, bool) {
 	if !filepath.IsAbs(name) {
 		name = filepath.Join(r.o.Dir, name)
 	}
@@ -247,8 +280,8 @@ func (r *resolver) file(name, path string) ([]byte, bool) {
 		r.add(path, "file "+name+" may not be read", "give the user that runs this command the right to read it")
 	case err != nil:
 		r.add(path, "file "+name+" could not be read: "+err.Error(), "see that it is a readable file")
-	case len(b) > maxFile:
-		r.add(path, "file "+name+" is larger than 64 KiB", "name a file that holds one key or one secret")
+	case len(b) > limit:
+		r.add(path, fmt.Sprintf("file %s is larger than %d KiB", name, limit>>10), "name a file that holds one key, secret, image or provider")
 	default:
 		return b, true
 	}

@@ -83,6 +83,32 @@ func (s *Seconds) read(text string) (string, bool) {
 func (*Seconds) shape() string { return "duration" }
 func (*Seconds) next() string  { return "write seconds (900), 15m, 12h, 30d, or never" }
 
+// Age is a length of time in whole seconds; 0 is none at all.
+type Age int64
+
+// String is as Seconds has it, but for 0.
+func (a Age) String() string {
+	if a == 0 {
+		return "0"
+	}
+	return Seconds(a).String()
+}
+
+func (a *Age) read(text string) (string, bool) {
+	v, err := ParseSeconds(text)
+	if err == nil && text == "never" {
+		err = errLife
+	}
+	if err != nil {
+		return err.Error(), false
+	}
+	*a = Age(v)
+	return "", true
+}
+
+func (*Age) shape() string { return "duration" }
+func (*Age) next() string  { return "write seconds (900), 15m, 12h, or 0" }
+
 // Time is a moment in unix seconds; 0 is "never".
 type Time int64
 

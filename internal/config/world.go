@@ -91,6 +91,12 @@ func longGrant(g string) oauth.GrantType {
 	return oauth.GrantType(g)
 }
 
+// What a world leaves empty and a file may write out.
+const (
+	pkceRequired    = "required"
+	bindingRedirect = "redirect"
+)
+
 // defaultAuth is how a client of the dialect authenticates when its file does
 // not say: RFC 7591 §2 for standard clients; the vendors promise both ways.
 func defaultAuth(dialect string) client.Method {

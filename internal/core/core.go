@@ -9,6 +9,7 @@ import (
 
 	"jeton/internal/admin"
 	"jeton/internal/audit"
+	"jeton/internal/authorize"
 	"jeton/internal/client"
 	"jeton/internal/grant"
 	"jeton/internal/identity"
@@ -16,21 +17,24 @@ import (
 	"jeton/internal/mint"
 	"jeton/internal/oauth"
 	"jeton/internal/ratelimit"
+	"jeton/internal/session"
 )
 
 // Core is the rooms, wired.
 type Core struct {
-	Exchange *grant.Exchange
-	Mint     *mint.Mint
-	Clients  *client.Registry
-	Users    *identity.Directory
-	Admin    *admin.Service
-	Keys     Keys
-	Limits   *ratelimit.Limiter // counts per key; a dialect names its keys "aspire/…"
-	Vault    Vault
-	Log      *slog.Logger
-	Events   Events
-	Now      func() time.Time
+	Exchange  *grant.Exchange
+	Authorize *authorize.Service
+	Sessions  *session.Manager
+	Mint      *mint.Mint
+	Clients   *client.Registry
+	Users     *identity.Directory
+	Admin     *admin.Service
+	Keys      Keys
+	Limits    *ratelimit.Limiter // counts per key; a dialect names its keys "aspire/…"
+	Vault     Vault
+	Log       *slog.Logger
+	Events    Events
+	Now       func() time.Time
 	// Demo says that this is the demo world: a dialect may answer for the product's
 	// own API then, which in production stands behind this server.
 	Demo bool

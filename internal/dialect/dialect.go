@@ -63,9 +63,15 @@ type Reply struct {
 	Header      http.Header
 	ContentType string // "" = application/json for a JSON body, none for an empty one
 	Body        any
-	Newline     bool   // the original ends its JSON with a line feed
-	Cache       string // Cache-Control; "" = no-store
-	ETag        string // with Cache: answers If-None-Match with 304
+	Newline     bool // the original ends its JSON with a line feed
+	Cookies     []*http.Cookie
+	// Show is something for the face for people to draw: an authorize.Answer to be
+	// posted, a SignIn. The rest of the reply does not count then.
+	Show any
+	// Refused is the refusal an answer carries that is no error of HTTP, for the record.
+	Refused *oauth.Error
+	Cache   string // Cache-Control; "" = no-store
+	ETag    string // with Cache: answers If-None-Match with 304
 }
 
 // OK is a 200 with body as JSON.

@@ -16,6 +16,7 @@ type Request struct {
 	*http.Request
 	Org    *client.Org
 	Base   string // external base URL of the organization, no trailing slash: scheme, host, prefix
+	Site   string // external base URL of the organization's pages: Base without a dialect's own prefix
 	Addr   string // address of the client, behind listed proxies the one they tell
 	Secure bool   // the client came by https
 	Bound  bool   // host or path prefix named the organization

@@ -35,6 +35,9 @@ type Front struct {
 	// Serves says whether a dialect answers this request (switched on, bound to this
 	// host), and the path it sees then.
 	Serves func(r *Request, d *Dialect) bool
+	// Show draws what a reply asks for, and Problem a refusal of a route in voice Page.
+	Show    func(*Request, any) (Reply, error)
+	Problem func(*Request, Refusal) Reply
 	// Log gets our own faults; Secret values never reach it.
 	Log func(ctx context.Context, msg string, args ...any)
 
@@ -93,13 +96,21 @@ func (f *Front) call(route *Route, r *Request) (reply Reply, err error) {
 			reply, err = Reply{}, fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return route.Handler(r)
+	reply, err = route.Handler(r)
+	if err == nil && reply.Show != nil {
+		refused := reply.Refused
+		reply, err = f.Show(r, reply.Show)
+		reply.Refused = refused
+	}
+	return reply, err
 }
 
 // finish closes the record and writes the answer. A success whose record cannot be
 // kept is not a success.
 func (f *Front) finish(w http.ResponseWriter, r *Request, rec *audit.Record, at found, reply Reply, err error) {
-	if err == nil && rec.Event != "" && !rec.Stored() {
+	if err == nil && reply.Refused != nil {
+		reply = f.carried(r, rec, reply)
+	} else if err == nil && rec.Event != "" && !rec.Stored() {
 		rec.Outcome = audit.OK
 		if err = f.Audit.Add(rec); err != nil {
 			err = oauth.Refuse(oauth.Unavailable, "").Because(err)
@@ -122,10 +133,16 @@ func (f *Front) refuse(r *Request, rec *audit.Record, at found, err error) Reply
 	if rec.Stored() { // the change happened, the answer failed
 		rec = &audit.Record{ID: audit.NewID(rec.At), At: rec.At, Org: rec.Org, Dialect: rec.Dialect, Route: rec.Route, Addr: rec.Addr, Event: rec.Event, Client: rec.Client, User: rec.User}
 	}
-	reply := at.dialect.Words(Refusal{
+	refusal := Refusal{
 		Code: e.Code, Description: e.Description, Param: e.Param, RetryAfter: int((e.RetryAfter + time.Second - 1) / time.Second),
 		Allow: e.Allow, Challenge: challenge, Voice: at.voice, Method: r.Method, Path: r.Rest, ID: rec.ID.String(), Secure: r.Secure,
-	})
+	}
+	var reply Reply
+	if at.voice == Page && f.Problem != nil && r.Org != nil {
+		reply = f.Problem(r, refusal)
+	} else {
+		reply = at.dialect.Words(refusal)
+	}
 	rec.Code, rec.Shown, rec.Status = string(e.Code), e.Description, reply.Status
 	switch {
 	case challenge != nil:
@@ -159,6 +176,25 @@ func (f *Front) refuse(r *Request, rec *audit.Record, at found, err error) Reply
 	return reply
 }
 
+// carried records a refusal that travels in an answer, such as a redirect to the
+// client, under the id its header tells.
+func (f *Front) carried(r *Request, rec *audit.Record, reply Reply) Reply {
+	e := reply.Refused
+	if rec.Stored() {
+		return reply
+	}
+	if rec.Event == "" {
+		rec.Event = "authorize"
+	}
+	rec.Outcome, rec.Code, rec.Shown, rec.Status = audit.Refused, string(e.Code), e.Description, reply.Status
+	if cause := errors.Unwrap(e); cause != nil {
+		rec.Cause = audit.Clean(cause.Error())
+	}
+	reply = reply.With("Jeton-Error-Id", rec.ID.String())
+	_ = f.Audit.Add(rec) // a refusal stays a refusal when its record is dropped
+	return reply
+}
+
 // Header fields most answers share. Nobody changes the lists, and a longer one is
 // always another.
 var (
@@ -180,6 +216,9 @@ func (f *Front) write(w http.ResponseWriter, r *Request, reply Reply) {
 	h := w.Header()
 	for k, v := range reply.Header {
 		h[k] = v
+	}
+	for _, c := range reply.Cookies {
+		http.SetCookie(w, c)
 	}
 	if reply.Cache != "" {
 		h.Set("Cache-Control", reply.Cache)

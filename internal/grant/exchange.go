@@ -71,12 +71,20 @@ type Marks interface {
 	Mark(ctx context.Context, key []byte, expires int64) (first bool, err error)
 }
 
+// Codes finds what a person allowed behind an authorization code.
+type Codes interface {
+	// Code finds it by the SHA-256 of the code, used or not; IsNotFound says there is none.
+	Code(ctx context.Context, hash []byte) (*oauth.Authorization, error)
+	IsNotFound(err error) bool
+}
+
 // Exchange holds the rooms a token request walks through.
 type Exchange struct {
 	Clients Clients
 	Users   Users
 	Mint    *mint.Mint
 	Marks   Marks
+	Codes   Codes
 	Now     func() time.Time
 }
 
@@ -168,7 +176,11 @@ func (x *Exchange) holder(ctx context.Context, r *Request, token string) (*clien
 func (x *Exchange) mint(ctx context.Context, r *Request, o mint.Order) (oauth.Tokens, error) {
 	refresh, ok := r.Grant.(*Refresh)
 	if !ok {
-		return x.Mint.Issue(ctx, o)
+		t, err := x.Mint.Issue(ctx, o)
+		if oauth.Is(err, oauth.CodeUsed) { // somebody redeemed it meanwhile: two hold it
+			return t, x.replayed(ctx, r, o.Proof.Login.Redeem)
+		}
+		return t, err
 	}
 	audit.From(ctx).Name("token.refresh")
 	t, err := x.Mint.Rotate(ctx, o, refresh.found)

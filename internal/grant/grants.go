@@ -83,7 +83,7 @@ func (g *Refresh) prove(ctx context.Context, x *Exchange, r *Request, c *client.
 	f := &found.Family
 	proof := oauth.Proof{
 		Subject: found.Subject(), AMR: f.AMR, Bounded: true, Granted: f.Scope, Audience: f.Audience,
-		Note: f.Note, Family: f,
+		Note: f.Note, Family: f, Login: oauth.Login{Session: f.Session, ACR: f.ACR, Claims: f.Claims},
 	}
 	if f.AuthTime != 0 {
 		proof.AuthTime = time.Unix(f.AuthTime, 0)

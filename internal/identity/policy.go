@@ -10,12 +10,11 @@ import (
 	"jeton/internal/oauth"
 )
 
-// Lengths a new password must have, in characters (NIST SP 800-63B-4 §3.1.1.2):
-// more where nothing else proves who it is.
-const (
-	minAlone      = 15
-	minWithFactor = 8
-)
+// MinPassword is how many characters a new password has at least where nothing else
+// proves who it is (NIST SP 800-63B-4 §3.1.1.2).
+const MinPassword = 15
+
+const minWithFactor = 8 // where a second factor stands behind it
 
 //go:embed common.txt
 var commonText string
@@ -40,7 +39,7 @@ func CheckPassword(password oauth.Secret, onlyFactor bool, context ...string) er
 	switch {
 	case len(text) > hash.MaxSecret:
 		return badPassword("must be at most 1024 bytes")
-	case onlyFactor && n < minAlone:
+	case onlyFactor && n < MinPassword:
 		return badPassword("must have at least 15 characters, as nothing else protects the account")
 	case n < minWithFactor:
 		return badPassword("must have at least 8 characters")

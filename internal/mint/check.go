@@ -132,7 +132,7 @@ func (m *Mint) stand(ctx context.Context, org string, s State, generation, expir
 	a := &oauth.Access{
 		Org: f.Org, Dialect: f.Dialect, Client: f.Client, Scope: m.still(p, s, scope), Audience: f.Audience,
 		IssuedAt: time.UnixMilli(f.Created), Family: f.ID, AMR: f.AMR, AuthTime: f.AuthTime, Note: f.Note,
-		Subject: subject(s),
+		Subject: subject(s), Session: f.Session, Claims: f.Claims,
 	}
 	if f.Rotated != 0 && generation == f.Generation {
 		a.IssuedAt = time.UnixMilli(f.Rotated)

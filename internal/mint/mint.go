@@ -60,6 +60,9 @@ type Storage interface {
 	NewHandle(ends int64) int64
 	// PutFamily fails with ErrExists when the handle is taken.
 	PutFamily(ctx context.Context, f *oauth.Family, aliases []Alias) error
+	// Redeem is PutFamily that uses up an authorization code (its SHA-256) with it;
+	// ErrChanged when that was used already, is over, or its browser session ended.
+	Redeem(ctx context.Context, f *oauth.Family, aliases []Alias, code []byte, issuer string) error
 	// Family and FamilyByAlias fail with ErrNotFound.
 	Family(ctx context.Context, id int64) (State, error)
 	FamilyByAlias(ctx context.Context, hash []byte) (State, Alias, error)
@@ -74,6 +77,7 @@ type Storage interface {
 	// ErrNotFound and ErrExists tell the store's two answers apart.
 	IsNotFound(err error) bool
 	IsExists(err error) bool
+	IsChanged(err error) bool
 }
 
 // Keys signs and finds signing keys (keys.Ring).
@@ -174,7 +178,9 @@ func (m *Mint) Issue(ctx context.Context, o Order) (oauth.Tokens, error) {
 	now := m.now()
 	form, d := o.access(), o.Decision
 	t := m.tokens(o, now)
-	if user := o.Proof.Subject.User; form.Kind == policy.JWT && o.Profile.Stateless && !d.Refresh && user <= math.MaxUint32 {
+	// What comes of a code has a family, so that the code's replay can end it.
+	redeem := o.Proof.Login.Redeem
+	if user := o.Proof.Subject.User; form.Kind == policy.JWT && o.Profile.Stateless && !d.Refresh && redeem == nil && user <= math.MaxUint32 {
 		// The name holds the millisecond, so that "everything issued before" can be revoked exactly.
 		t.AccessID = m.seal.mark(stateless{now, m.counter.Add(1), user, o.Proof.Subject.RevokedBefore, o.Client.RevokedBefore}.name())
 		return t, m.signAccess(ctx, o, form, &t, facts{id: t.AccessID}, now)
@@ -186,7 +192,10 @@ func (m *Mint) Issue(ctx context.Context, o Order) (oauth.Tokens, error) {
 		if err := m.spellTokens(ctx, o, form, &t, f, secret, secret, now, &aliases); err != nil {
 			return oauth.Tokens{}, err
 		}
-		err := m.store.PutFamily(ctx, f, aliases)
+		err := m.put(ctx, o, f, aliases)
+		if m.store.IsChanged(err) {
+			return oauth.Tokens{}, oauth.Refuse(oauth.CodeUsed, "")
+		}
 		if m.store.IsExists(err) && form.Kind == policy.Spelled {
 			if same, err := m.same(ctx, f, aliases); err != nil || same != 0 {
 				t.Family = same
@@ -209,6 +218,13 @@ func (m *Mint) Issue(ctx context.Context, o Order) (oauth.Tokens, error) {
 }
 
 const maxHandles = 8
+
+func (m *Mint) put(ctx context.Context, o Order, f *oauth.Family, aliases []Alias) error {
+	if code := o.Proof.Login.Redeem; code != nil {
+		return m.store.Redeem(ctx, f, aliases, code, o.Issuer)
+	}
+	return m.store.PutFamily(ctx, f, aliases)
+}
 
 // same finds the live family of the same client and user that has a spelled token
 // of this very text, 0 when there is none. Such a text has no random part, so two
@@ -249,6 +265,8 @@ func (m *Mint) family(o Order, now time.Time) *oauth.Family {
 		UserSince: o.Proof.Subject.RevokedBefore, ClientSince: o.Client.RevokedBefore,
 		Expires: after(now, o.Decision.Access), Ends: after(now, o.Decision.Life),
 		Confirm: o.Confirm, Note: o.Proof.Note,
+		Session: o.Proof.Login.Session, ACR: o.Proof.Login.ACR, Claims: o.Proof.Login.Claims,
+		Offline: o.Decision.Family.Has(offline),
 	}
 	if o.Decision.Refresh {
 		f.Idle = after(now, o.Decision.Idle)
@@ -259,6 +277,9 @@ func (m *Mint) family(o Order, now time.Time) *oauth.Family {
 	f.ID = m.store.NewHandle(f.Ends)
 	return f
 }
+
+// offline is the scope whose grants outlive the browser session (OpenID Connect Core §11).
+const offline = "offline_access"
 
 // after is now plus a life in unix seconds; a life of 0 never ends.
 func after(now time.Time, life time.Duration) int64 {
@@ -295,6 +316,9 @@ func (m *Mint) spellTokens(ctx context.Context, o Order, form policy.Form, t *oa
 		if err := m.signAccess(ctx, o, form, t, x, now); err != nil {
 			return err
 		}
+	}
+	if err := m.signID(ctx, o, t, now); err != nil {
+		return err
 	}
 	if o.Decision.Refresh {
 		return m.spellRefresh(ctx, o, t, f, refresh, x, now, aliases)
@@ -357,7 +381,7 @@ func (o Order) facts(x facts, t oauth.Tokens, expires, now time.Time) policy.Fac
 		Issuer: o.Issuer, Subject: t.Subject, Client: o.Client.ID, Scope: t.Scope, Audience: t.Audience,
 		Now: now, Expires: expires, ID: x.id, Session: x.session, Secret: x.secret,
 		AMR: o.Proof.AMR, AuthTime: unixSeconds(o.Proof.AuthTime), Note: o.Proof.Note,
-		Confirm: o.Confirm, Org: o.Org,
+		Confirm: o.Confirm, Org: o.Org, Mapped: o.Client.Claims,
 	}
 }
 

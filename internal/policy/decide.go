@@ -80,6 +80,62 @@ func (p Profile) accessLife(s oauth.Scope) time.Duration {
 	return p.AccessLife
 }
 
+// Authorize settles scope and audience of an authorization request before and after
+// the person is known. The result is the most the code may be redeemed for.
+func Authorize(p Profile, c *client.Client, s oauth.Subject, asked oauth.Scope, resource []string) (oauth.Scope, []string, error) {
+	var proof oauth.Proof
+	proof.Subject = s
+	var scope oauth.Scope
+	var err error
+	if p.Scopes != nil && s.User == 0 { // what such a dialect grants depends on the person
+		scope = asked
+	} else if _, scope, err = scopes(p, c, proof, asked); err != nil {
+		return nil, nil, err
+	}
+	aud, err := audience(p, c, proof, resource)
+	return scope, aud, err
+}
+
+// MustPKCE says whether an authorization request of the client needs a challenge
+// (RFC 7636, RFC 9700 §2.1.1).
+func MustPKCE(p Profile, c *client.Client) bool {
+	if p.Code != nil && p.Code.PKCE != nil {
+		return p.Code.PKCE(c)
+	}
+	return c.Public() || c.PKCE != client.PKCEOptional
+}
+
+// MustAsk says whether a person is to be asked before c gets wanted, of which had was
+// allowed before. forced says that the client itself wants the question.
+func MustAsk(p Profile, c *client.Client, had, wanted oauth.Scope, forced bool) bool {
+	mode := c.Consent
+	if p.Code != nil && p.Code.Consent != nil {
+		mode = p.Code.Consent(c)
+	}
+	switch {
+	case forced || mode == client.ConsentAlways:
+		return true
+	case mode == client.ConsentNever:
+		return false
+	}
+	return len(wanted) == 0 && len(had) == 0 || !wanted.Within(had)
+}
+
+// IDLifeOf is how long an ID token of the client lives.
+func (p Profile) IDLifeOf(c *client.Client, access time.Duration) time.Duration {
+	d := p.IDLife
+	if d == 0 {
+		d = access
+	}
+	if c.IDTokenLife != nil && *c.IDTokenLife > 0 {
+		d = time.Duration(*c.IDTokenLife) * time.Second
+	}
+	if d == 0 || d > MaxJWTLife {
+		d = MaxJWTLife
+	}
+	return d
+}
+
 // MaxJWTLife is the longest life of a signed access token: a key that is replaced
 // verifies for that long and no longer.
 const MaxJWTLife = 31 * 24 * time.Hour

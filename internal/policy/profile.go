@@ -80,6 +80,34 @@ type Facts struct {
 	Note     string
 	Confirm  string // RFC 7800 thumbprint the token is bound to, "" = bearer
 	Org      OrgInfo
+	Mapped   []client.Claim // the client's own claims
+}
+
+// IDFacts is all a claims function of an ID token may know.
+type IDFacts struct {
+	Facts           // Now and Expires are the ID token's
+	Nonce    string // of the authorization request
+	Session  string // sid
+	ACR      string
+	AtHash   string // left half of the hash of the access token (OpenID Connect Core §3.1.3.6)
+	CodeHash string // the same of the code, "" = none
+	Asked    string // the claims parameter, "" = none
+}
+
+// CodeFlow is how a dialect's authorization endpoint answers.
+type CodeFlow struct {
+	Length   int           // characters of a code
+	Alphabet string        // Base62 or Base64URL; Length and Alphabet hold 128 bits or more
+	Life     time.Duration // of a code, 0 = 60 s (RFC 9700 §2.1.1)
+	Issuer   bool          // iss in every answer (RFC 9207)
+	Found    bool          // the vendor redirects with 302
+	Denied   string        // error_description of a person's no, "" = the standard one
+	Silent   bool          // no error_description in redirects
+	// PKCE says whether a client must send a challenge; nil = the standard rule: all
+	// but confidential clients that are set to optional.
+	PKCE func(*client.Client) bool
+	// Consent says when a person is asked; nil = the client's setting.
+	Consent func(*client.Client) string
 }
 
 // OrgInfo is what claims may say of the organization.
@@ -100,6 +128,13 @@ type Profile struct {
 	// whatever the client's choice; nil: there is none.
 	Special    *Form
 	SpecialFor func(oauth.Scope) bool
+
+	Code *CodeFlow // nil: the dialect has no authorization endpoint
+	// ID is the form of its ID tokens, given with scope openid, their claims written by
+	// IDClaims; nil: it has none.
+	ID       *Form
+	IDLife   time.Duration // default life of an ID token, 0 = that of the access token
+	IDClaims func(IDFacts) jose.Object
 
 	AccessLife time.Duration // default life of an access token
 	// LifeFor is that life where it depends on the granted scope; nil = AccessLife.

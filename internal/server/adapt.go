@@ -26,6 +26,10 @@ func (f families) PutFamily(ctx context.Context, x *oauth.Family, aliases []mint
 	return f.Store.PutFamily(ctx, x, storeAliases(aliases))
 }
 
+func (f families) Redeem(ctx context.Context, x *oauth.Family, aliases []mint.Alias, code []byte, issuer string) error {
+	return f.Store.Redeem(ctx, x, storeAliases(aliases), code, issuer)
+}
+
 func (f families) Family(ctx context.Context, id int64) (mint.State, error) {
 	s, err := f.Store.Family(ctx, id)
 	return mint.State(s), err
@@ -114,6 +118,15 @@ func (o objects) Apply(ctx context.Context, c admin.Change) error {
 
 func (o objects) ListFamilies(ctx context.Context, org string, f admin.FamilyFilter, after int64, limit int) ([]oauth.Family, error) {
 	return o.Store.ListFamilies(ctx, org, store.FamilyFilter(f), after, limit)
+}
+
+func (o objects) ListConsents(ctx context.Context, org string, user int64) ([]admin.Consent, error) {
+	list, err := o.Store.ListConsents(ctx, org, user)
+	out := make([]admin.Consent, len(list))
+	for i, c := range list {
+		out[i] = admin.Consent(c)
+	}
+	return out, err
 }
 
 func (o objects) ListEvents(ctx context.Context, f admin.EventFilter, before audit.ID, limit int) ([]*audit.Record, error) {

@@ -13,6 +13,7 @@ import (
 	"jeton/internal/core"
 	"jeton/internal/dialect"
 	"jeton/internal/oauth"
+	"jeton/internal/web"
 )
 
 func encode(b []byte) string          { return base64.StdEncoding.EncodeToString(b) }
@@ -76,6 +77,7 @@ func (s *Server) open(hr *http.Request) (*dialect.Request, error) {
 			r.Only, used, below = name, p, under
 		}
 	}
+	r.Site = r.Base
 	r.Rest, r.Base = below, r.Base+used
 	return r, nil
 }
@@ -109,6 +111,9 @@ func metadataPath(path string) string {
 // serves says whether a dialect answers this request: it is switched on for the
 // organization, and the request came by the host name and prefix it is bound to.
 func serves(r *dialect.Request, d *dialect.Dialect) bool {
+	if d.Name == web.Name { // on every host, beside the dialects and below none of their prefixes
+		return r.Only == ""
+	}
 	if !r.Org.Enabled(d.Name) {
 		return false
 	}

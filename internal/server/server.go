@@ -10,11 +10,13 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
 	"jeton/internal/admin"
 	"jeton/internal/audit"
+	"jeton/internal/authorize"
 	"jeton/internal/client"
 	"jeton/internal/core"
 	"jeton/internal/dialect"
@@ -26,6 +28,7 @@ import (
 	"jeton/internal/mint"
 	"jeton/internal/policy"
 	"jeton/internal/ratelimit"
+	"jeton/internal/session"
 	"jeton/internal/store"
 	"jeton/internal/vault"
 )
@@ -139,22 +142,31 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	sessions := &session.Manager{Store: s.Store, Now: c.Now}
 	s.Core = &core.Core{
-		Exchange: &grant.Exchange{Clients: registry, Users: users, Mint: m, Marks: s.Store, Now: c.Now},
-		Mint:     m, Clients: registry, Users: users, Keys: s.Ring, Vault: v, Log: c.Log, Events: s.Store, Now: c.Now, Demo: c.Demo,
+		Exchange: &grant.Exchange{Clients: registry, Users: users, Mint: m, Marks: s.Store, Codes: s.Store, Now: c.Now},
+		Authorize: &authorize.Service{
+			Clients: registry, Profiles: m, Store: s.Store, Seal: v, CodeHash: grant.CodeHash, Now: c.Now,
+		},
+		Mint: m, Clients: registry, Users: users, Keys: s.Ring, Vault: v, Log: c.Log, Events: s.Store, Now: c.Now, Demo: c.Demo,
 		Admin: &admin.Service{
 			Store: objects{s.Store}, Clients: registry, Hasher: hasher, Now: c.Now,
-			Reset: s.limits.Reset, Throttled: s.limits.Throttled, Keys: s.Ring,
+			Reset: s.limits.Reset, Throttled: s.limits.Throttled, Keys: s.Ring, Sessions: sessions,
 		},
-		Limits: ratelimit.NewLimiter(1200, 1200, c.Now),
+		Sessions: sessions,
+		Limits:   ratelimit.NewLimiter(1200, 1200, c.Now),
 	}
 	if err := s.firstStart(ctx); err != nil {
 		return err
 	}
 	s.Audit = audit.NewLog(s.Store, c.Now, func(err error) { c.Log.Error("audit records were not kept", "error", err) })
+	people, err := s.people(v)
+	if err != nil {
+		return err
+	}
 	s.front = &dialect.Front{
-		Router: dialect.NewRouter(s.Core, s.Faces...), Audit: s.Audit, Now: c.Now,
-		Open: s.open, Serves: serves,
+		Router: dialect.NewRouter(s.Core, append(slices.Clone(s.Faces), people.Dialect())...), Audit: s.Audit, Now: c.Now,
+		Open: s.open, Serves: serves, Show: people.Show, Problem: people.Problem,
 		Log: func(ctx context.Context, msg string, args ...any) { c.Log.ErrorContext(ctx, msg, args...) },
 	}
 	return nil
@@ -300,11 +312,18 @@ func (s *Server) prepareKeys(ctx context.Context, slow bool) {
 				if isSlow := p.Alg == jose.RS256 || p.Alg == jose.PS256; !o.Enabled(d.Name) || isSlow != slow || ctx.Err() != nil {
 					continue
 				}
-				if _, err := s.Ring.Signing(ctx, o.ID, p.Name, p.Alg); err != nil && ctx.Err() == nil {
-					s.config.Log.Warn("a signing key could not be made", "purpose", p.Name, "error", err)
-				}
+				s.prepareKey(ctx, o.ID, p.Name, p.Alg)
+			}
+			if id := d.Profile.ID; id != nil && o.Enabled(d.Name) && slow && ctx.Err() == nil {
+				s.prepareKey(ctx, o.ID, id.Purpose, id.Alg)
 			}
 		}
+	}
+}
+
+func (s *Server) prepareKey(ctx context.Context, org, purpose string, alg jose.Alg) {
+	if _, err := s.Ring.Signing(ctx, org, purpose, alg); err != nil && ctx.Err() == nil {
+		s.config.Log.Warn("a signing key could not be made", "purpose", purpose, "error", err)
 	}
 }
 

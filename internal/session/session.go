@@ -38,6 +38,23 @@ type Session struct {
 	Since    int64    // the user's RevokedBefore then: once it moves on the session is dead
 }
 
+// Served is a client that a session gave tokens to, and the issuer it knows us by.
+type Served struct{ Client, Issuer string }
+
+// CookieName is the cookie a browser keeps its session's secret in. A browser takes
+// a __Host- cookie from this very host and by https only; on loopback there is no
+// https. Organizations that share a host have a cookie each.
+func CookieName(o *client.Org, secure bool) string {
+	n := "jeton-session"
+	if !o.Default {
+		n += "." + o.ID
+	}
+	if secure {
+		n = "__Host-" + n
+	}
+	return n
+}
+
 // Delivery is a message to a client that is sent until it arrives.
 type Delivery struct {
 	ID      int64
@@ -70,7 +87,7 @@ type Store interface {
 	TouchSession(ctx context.Context, id string, used, idle int64) error
 	// EndSession ends a session, revokes the grants that live and die with it, and
 	// queues what tell makes of the clients it served, all at once.
-	EndSession(ctx context.Context, org, id string, nowMilli int64, tell func(clients []string) []Delivery) error
+	EndSession(ctx context.Context, org, id string, nowMilli int64, tell func([]Served) []Delivery) error
 	ListSessions(ctx context.Context, org string, user int64) ([]Session, error)
 	IsNotFound(err error) bool
 }
@@ -80,7 +97,7 @@ type Manager struct {
 	Store Store
 	Now   func() time.Time
 	// Tell makes the messages for the clients of a session that ends; nil: none.
-	Tell func(s *Session, clients []string) []Delivery
+	Tell func(s *Session, served []Served) []Delivery
 }
 
 // Lives of a session where the organization says nothing.
@@ -175,11 +192,11 @@ func (s *Session) Live(now time.Time, u *identity.User) bool {
 // End ends a session: the grants that do not outlive it are revoked and its clients
 // are told. A session that has ended already is no error.
 func (m *Manager) End(ctx context.Context, s *Session) error {
-	err := m.Store.EndSession(ctx, s.Org, s.ID, m.Now().UnixMilli(), func(clients []string) []Delivery {
+	err := m.Store.EndSession(ctx, s.Org, s.ID, m.Now().UnixMilli(), func(served []Served) []Delivery {
 		if m.Tell == nil {
 			return nil
 		}
-		return m.Tell(s, clients)
+		return m.Tell(s, served)
 	})
 	if err != nil && !m.Store.IsNotFound(err) {
 		return fmt.Errorf("session: end: %w", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"jeton/internal/authorize"
 	"jeton/internal/oauth"
 )
 
@@ -28,12 +29,19 @@ const (
 	dropConsent  = `DELETE FROM consent WHERE org = $1 AND user_id = $2 AND client = $3`
 	endPersonal  = `UPDATE family SET revoked = $1 WHERE user_id = $2 AND client = $3 AND org = $4 AND sid <> '' AND revoked = 0`
 	dropConsents = `DELETE FROM consent WHERE org = $1 AND user_id = $2`
-	dropGrantsOf = `DELETE FROM consent WHERE org = $1 AND client = $2`
 
 	putTicket    = `INSERT INTO ticket (key, expires, body) VALUES ($1, $2, $3) ON CONFLICT (key) DO NOTHING`
 	takeTicket   = `DELETE FROM ticket WHERE key = $1 AND expires > $2 RETURNING body`
 	sweepTickets = `DELETE FROM ticket WHERE key IN (SELECT key FROM ticket WHERE expires <= $1 ORDER BY expires LIMIT $2)`
 )
+
+// leftBy deletes what people and browsers left for a client, so that a later one of
+// its id inherits nothing.
+var leftBy = []string{
+	`DELETE FROM consent WHERE org = $1 AND client = $2`,
+	`DELETE FROM session_client WHERE client = $2 AND sid IN (SELECT sid FROM session WHERE org = $1)`,
+	`DELETE FROM delivery WHERE org = $1 AND client = $2`,
+}
 
 // PutCode keeps an authorization under the hash of its code.
 func (s *Store) PutCode(ctx context.Context, hash []byte, a *oauth.Authorization) error {
@@ -69,8 +77,8 @@ func (s *Store) Code(ctx context.Context, hash []byte) (*oauth.Authorization, er
 // Redeem is PutFamily for what is made from an authorization code: the code is used
 // up, and the browser session it was given in counts as used, in the same
 // transaction. ErrChanged when the code was used already, is over, or its session
-// has ended; then nothing holds.
-func (s *Store) Redeem(ctx context.Context, f *oauth.Family, aliases []Alias, code []byte) error {
+// has ended; then nothing holds. issuer is what the client knows this server by.
+func (s *Store) Redeem(ctx context.Context, f *oauth.Family, aliases []Alias, code []byte, issuer string) error {
 	now := s.now()
 	return s.putFamily(ctx, "redeem", f, func(t *tx) error {
 		var sid string
@@ -90,7 +98,7 @@ func (s *Store) Redeem(ctx context.Context, f *oauth.Family, aliases []Alias, co
 		if n == 0 {
 			return ErrChanged
 		}
-		if _, err := t.exec(putSessionClient, sid, f.Client); err != nil {
+		if _, err := t.exec(putSessionClient, sid, f.Client, issuer); err != nil {
 			return err
 		}
 		return putAliases(t, f.ID, f.Generation, aliases)
@@ -98,12 +106,7 @@ func (s *Store) Redeem(ctx context.Context, f *oauth.Family, aliases []Alias, co
 }
 
 // Consent is what a person allowed a client.
-type Consent struct {
-	Client           string
-	Scope            oauth.Scope
-	Given            bool  // by the person; false: an administrator vouches for the client
-	Created, Updated int64 // unix seconds
-}
+type Consent = authorize.Consent
 
 // PutConsent keeps what a person allows a client from now on, in place of what they
 // allowed before.

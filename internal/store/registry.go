@@ -52,6 +52,10 @@ var ofOrg = []string{
 	`DELETE FROM users WHERE org = $1`,
 	`DELETE FROM doc WHERE org = $1`,
 	`DELETE FROM signing_key WHERE org = $1`,
+	`DELETE FROM consent WHERE org = $1`,
+	`DELETE FROM session_client WHERE sid IN (SELECT sid FROM session WHERE org = $1)`, // before the sessions that name them
+	`DELETE FROM session WHERE org = $1`,
+	`DELETE FROM delivery WHERE org = $1`,
 }
 
 // Revision changes with every change of an organization, a client or a signing
@@ -336,6 +340,11 @@ func (s *Store) deleteClient(t *tx, org, id string) error {
 	}
 	if err := remove(t, deleteClient, org, id); err != nil {
 		return err
+	}
+	for _, q := range leftBy {
+		if _, err := t.exec(q, org, id); err != nil {
+			return err
+		}
 	}
 	return raiseRevision(t)
 }

@@ -22,9 +22,11 @@ const (
 	endSession   = `UPDATE session SET ended = $1 WHERE sid = $2 AND org = $3 AND ended = 0 RETURNING user_id`
 	endGrants    = `UPDATE family SET revoked = $1 WHERE user_id = $2 AND sid = $3 AND sid <> '' AND offline = 0 AND revoked = 0`
 	listSessions = `SELECT ` + sessionColumns + ` FROM session s WHERE s.user_id = $1 AND s.org = $2 AND s.ended = 0 ORDER BY s.used DESC, s.sid`
+	allSessions  = `SELECT ` + sessionColumns + ` FROM session s WHERE s.org = $1 AND s.sid > $2 AND s.ended = 0 ORDER BY s.sid LIMIT $3`
+	getSession   = `SELECT ` + sessionColumns + ` FROM session s WHERE s.sid = $1 AND s.org = $2`
 
-	putSessionClient  = `INSERT INTO session_client (sid, client) VALUES ($1, $2) ON CONFLICT DO NOTHING`
-	clientsOfSession  = `SELECT client FROM session_client WHERE sid = $1 ORDER BY client`
+	putSessionClient  = `INSERT INTO session_client (sid, client, issuer) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
+	clientsOfSession  = `SELECT client, issuer FROM session_client WHERE sid = $1 ORDER BY client`
 	sweepSessionNames = `DELETE FROM session_client WHERE sid IN (SELECT sid FROM session WHERE ends <= $1 ORDER BY ends LIMIT $2)`
 	sweepSessions     = `DELETE FROM session WHERE sid IN (SELECT sid FROM session WHERE ends <= $1 ORDER BY ends LIMIT $2)`
 )
@@ -124,7 +126,7 @@ func (s *Store) TouchSession(ctx context.Context, id string, used, idle int64) e
 
 // EndSession ends a session, revokes the grants that do not outlive it and queues
 // what tell makes of the clients it served. ErrNotFound when there is no live one.
-func (s *Store) EndSession(ctx context.Context, org, id string, nowMilli int64, tell func(clients []string) []session.Delivery) error {
+func (s *Store) EndSession(ctx context.Context, org, id string, nowMilli int64, tell func([]session.Served) []session.Delivery) error {
 	return s.write(ctx, "end session", 0, func(t *tx) error {
 		var user int64
 		if err := found(t.change(endSession, []any{max(nowMilli, 1), id, org}, &user)); err != nil {
@@ -133,17 +135,17 @@ func (s *Store) EndSession(ctx context.Context, org, id string, nowMilli int64, 
 		if _, err := t.exec(endGrants, max(nowMilli, 1), user, id); err != nil {
 			return err
 		}
-		var clients []string
+		var served []session.Served
 		err := t.rows(clientsOfSession, []any{id}, func(scan func(...any) error) error {
-			var c string
-			err := scan(&c)
-			clients = append(clients, c)
+			var c session.Served
+			err := scan(&c.Client, &c.Issuer)
+			served = append(served, c)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		for _, d := range tell(clients) {
+		for _, d := range tell(served) {
 			if err := putDeliveryRow(t, d); err != nil {
 				return err
 			}
@@ -152,13 +154,33 @@ func (s *Store) EndSession(ctx context.Context, org, id string, nowMilli int64, 
 	})
 }
 
-// ListSessions gives the sessions of a person that nobody ended, the last used
-// first; whether their time is over is the caller's to see.
-func (s *Store) ListSessions(ctx context.Context, org string, user int64) ([]session.Session, error) {
+// Session finds a session by its public name, ended or not; ErrNotFound when the
+// organization has none of it.
+func (s *Store) Session(ctx context.Context, org, id string) (*session.Session, error) {
+	var out *session.Session
+	err := s.read(ctx, "session by name", func(t *tx) error {
+		var r sessionRow
+		if err := found(t.row(getSession, []any{id, org}, r.dest()...)); err != nil {
+			return err
+		}
+		var err error
+		out, err = r.session()
+		return err
+	})
+	return out, err
+}
+
+// AllSessions gives the sessions of an organization that nobody ended, by name, those
+// behind after first; whether their time is over is the caller's to see.
+func (s *Store) AllSessions(ctx context.Context, org, after string, limit int) ([]session.Session, error) {
+	return s.sessions(ctx, allSessions, org, after, bounded(limit))
+}
+
+func (s *Store) sessions(ctx context.Context, query string, args ...any) ([]session.Session, error) {
 	var out []session.Session
 	err := s.list(ctx, "list sessions", func(t *tx) error {
 		out = nil
-		return t.rows(listSessions, []any{user, org}, func(scan func(...any) error) error {
+		return t.rows(query, args, func(scan func(...any) error) error {
 			var r sessionRow
 			if err := scan(r.dest()...); err != nil {
 				return err
@@ -171,4 +193,10 @@ func (s *Store) ListSessions(ctx context.Context, org string, user int64) ([]ses
 		})
 	})
 	return out, err
+}
+
+// ListSessions gives the sessions of a person that nobody ended, the last used
+// first; whether their time is over is the caller's to see.
+func (s *Store) ListSessions(ctx context.Context, org string, user int64) ([]session.Session, error) {
+	return s.sessions(ctx, listSessions, user, org)
 }

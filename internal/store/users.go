@@ -388,7 +388,11 @@ func (s *Store) deleteUser(t *tx, org string, id int64) error {
 	if err := buryUser(t, s.now().UnixMilli(), revokedUser, id); err != nil {
 		return err
 	}
-	return remove(t, deleteUser, id, org)
+	if err := remove(t, deleteUser, id, org); err != nil {
+		return err
+	}
+	_, err := t.exec(dropConsents, org, id)
+	return err
 }
 
 // remove deletes one row; ErrNotFound when there is none.

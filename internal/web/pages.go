@@ -103,12 +103,12 @@ func (p *Pages) mine(w http.ResponseWriter, r *http.Request) bool {
 	code, isCode := strings.CutPrefix(v.Path, "/setup/")
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead
 	switch {
-	case v.Taken:
-		return false
 	case v.Path == styleName && read:
 		asset(w, "text/css; charset=utf-8", style)
 	case v.Path == iconName && read:
 		asset(w, "image/svg+xml", icon)
+	case v.Taken:
+		return false
 	case p.Demo && v.Path != "/":
 		return false
 	case v.Path == "/" && read:
@@ -366,12 +366,12 @@ func (p *Pages) show(w http.ResponseWriter, v Visitor, status int, name string, 
 	_, _ = w.Write([]byte(b.String()))
 }
 
-// policy allows a page its stylesheet and its own form, nothing else.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; " +
+// browserPolicy allows a page its stylesheet and its own form, nothing else.
+const browserPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; " +
 	"base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
 func secure(h http.Header) {
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Security-Policy", browserPolicy)
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")

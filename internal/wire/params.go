@@ -17,11 +17,11 @@ type Params struct{ list []param }
 
 type param struct{ name, value string }
 
-// repeatable is the one parameter that may stand several times: a resource
-// indicator (RFC 8707 §2). All gives its values.
+// repeatable is the one parameter of a protocol that may stand several times: a
+// resource indicator (RFC 8707 §2). All gives its values.
 const repeatable = "resource"
 
-// All is every value of name, in order; more than one only for resource.
+// All is every value of name, in order; more than one only where that was allowed.
 func (p Params) All(name string) []string {
 	var out []string
 	for _, x := range p.list {
@@ -38,12 +38,20 @@ func (p Params) All(name string) []string {
 // bytes that are not UTF-8, and NUL, CR or LF in a value. Parameters named in raw
 // may hold CR and LF: keys and other texts of many lines. A semicolon separates
 // nothing; it is part of the value.
-func Form(body []byte, raw ...string) (Params, error) { return parse(string(body), raw) }
+func Form(body []byte, raw ...string) (Params, error) {
+	return parse(string(body), raw, []string{repeatable})
+}
+
+// Fields reads the body of a form on one of our own pages by the rules of Form;
+// parameters named in repeat, check boxes, may stand several times.
+func Fields(body []byte, repeat []string, raw ...string) (Params, error) {
+	return parse(string(body), raw, repeat)
+}
 
 // Query reads the query string of a URL by the rules of Form.
-func Query(rawQuery string, raw ...string) (Params, error) { return parse(rawQuery, raw) }
+func Query(rawQuery string, raw ...string) (Params, error) { return parse(rawQuery, raw, []string{repeatable}) }
 
-func parse(s string, raw []string) (Params, error) {
+func parse(s string, raw, repeat []string) (Params, error) {
 	if s == "" {
 		return Params{}, nil
 	}
@@ -60,7 +68,7 @@ func parse(s string, raw []string) (Params, error) {
 		if err != nil {
 			return Params{}, err
 		}
-		if p.Has(next.name) && next.name != repeatable {
+		if p.Has(next.name) && !slices.Contains(repeat, next.name) {
 			return Params{}, repeated("parameter", next.name)
 		}
 		p.list = append(p.list, next)

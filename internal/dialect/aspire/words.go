@@ -91,6 +91,11 @@ func status(c oauth.Code, voice string) int {
 		return http.StatusTooManyRequests
 	case oauth.Unavailable:
 		return http.StatusServiceUnavailable
+	case oauth.ServerError:
+		return http.StatusInternalServerError
+	}
+	if c.Section() != "" { // a refusal of the browser's endpoints, which this product has none of
+		return http.StatusBadRequest
 	}
 	return http.StatusInternalServerError
 }

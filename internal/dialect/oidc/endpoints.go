@@ -12,6 +12,7 @@ import (
 	"jeton/internal/jose"
 	"jeton/internal/mint"
 	"jeton/internal/oauth"
+	"jeton/internal/session"
 	"jeton/internal/wire"
 )
 
@@ -190,17 +191,35 @@ func (f face) userinfo(r *dialect.Request) (dialect.Reply, error) {
 		r.Audit().Fail("scope", "openid", a.Scope.String(), "ask for scope openid")
 		return dialect.Reply{}, oauth.Refuse(oauth.InsufficientScope, "")
 	}
-	return dialect.Reply{Status: http.StatusOK, Body: userClaims(a.Subject, a.Scope).Bytes(), ContentType: "application/json"}, nil
+	var mapped []client.Claim
+	c, ok := f.core.Clients.Client(r.Org.ID, a.Client)
+	if ok {
+		mapped = c.Claims
+	}
+	o := userClaims(a.Subject, a.Scope, a.Claims, mapped)
+	if !ok || c.UserinfoAlg == "" {
+		return dialect.Reply{Status: http.StatusOK, Body: o.Bytes(), ContentType: "application/json"}, nil
+	}
+	o = o.Str("iss", r.Base).Str("aud", a.Client) // OpenID Connect Core §5.3.2
+	signed, err := f.core.Mint.SignMessage(r.Context(), Profile, c, jose.Alg(c.UserinfoAlg), "JWT", o)
+	if err != nil {
+		return dialect.Reply{}, err
+	}
+	return dialect.Reply{Status: http.StatusOK, Body: []byte(signed), ContentType: "application/jwt"}, nil
 }
 
 type document struct {
 	Issuer        string   `json:"issuer"`
+	Authorization string   `json:"authorization_endpoint"`
 	Token         string   `json:"token_endpoint"`
 	Introspection string   `json:"introspection_endpoint"`
 	Revocation    string   `json:"revocation_endpoint"`
 	Userinfo      string   `json:"userinfo_endpoint"`
+	EndSession    string   `json:"end_session_endpoint"`
 	JWKS          string   `json:"jwks_uri"`
 	Responses     []string `json:"response_types_supported"`
+	Modes         []string `json:"response_modes_supported"`
+	Challenges    []string `json:"code_challenge_methods_supported"`
 	Grants        []string `json:"grant_types_supported"`
 	AuthMethods   []string `json:"token_endpoint_auth_methods_supported"`
 	AuthAlgs      []string `json:"token_endpoint_auth_signing_alg_values_supported"`
@@ -210,10 +229,20 @@ type document struct {
 	RevokeAlgs    []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
 	Subjects      []string `json:"subject_types_supported"`
 	IDAlgs        []string `json:"id_token_signing_alg_values_supported"`
+	UserinfoAlgs  []string `json:"userinfo_signing_alg_values_supported"`
+	ACRs          []string `json:"acr_values_supported"`
+	Prompts       []string `json:"prompt_values_supported"`
+	Displays      []string `json:"display_values_supported"`
+	ClaimTypes    []string `json:"claim_types_supported"`
+	Locales       []string `json:"ui_locales_supported"`
 	Scopes        []string `json:"scopes_supported"`
 	Claims        []string `json:"claims_supported"`
 	ClaimsParam   bool     `json:"claims_parameter_supported"`
+	Request       bool     `json:"request_parameter_supported"`
 	RequestURI    bool     `json:"request_uri_parameter_supported"`
+	Iss           bool     `json:"authorization_response_iss_parameter_supported"`
+	Backchannel   bool     `json:"backchannel_logout_supported"`
+	BackchannelID bool     `json:"backchannel_logout_session_supported"`
 	Guide         string   `json:"service_documentation,omitempty"`
 }
 
@@ -238,16 +267,19 @@ func discovered(base string) document {
 	return document{
 		Issuer: base, Token: base + "/oauth2/token", Introspection: base + "/oauth2/introspect",
 		Revocation: base + "/oauth2/revoke", Userinfo: base + "/oauth2/userinfo", JWKS: base + "/.well-known/jwks.json",
-		Responses: []string{},
+		Authorization: base + "/oauth2/authorize", EndSession: base + "/oauth2/logout",
+		Responses: []string{"code"}, Modes: []string{"query", "form_post"}, Challenges: []string{"S256"},
 		Grants: []string{
-			string(oauth.GrantClientCredentials), string(oauth.GrantRefreshToken),
+			string(oauth.GrantAuthorizationCode), string(oauth.GrantClientCredentials), string(oauth.GrantRefreshToken),
 			string(oauth.GrantJWTBearer), string(oauth.GrantPassword),
 		},
 		AuthMethods: append(slices.Clone(private), wire.MethodNone), AuthAlgs: algs,
 		IntroMethods: private, IntroAlgs: algs, RevokeMethods: append(slices.Clone(private), wire.MethodNone), RevokeAlgs: algs,
 		Subjects: []string{"public"}, IDAlgs: algs,
-		Scopes: []string{"openid", "profile", "email", "groups", "offline_access"},
-		Claims: []string{"sub", "name", "given_name", "family_name", "preferred_username", "email", "groups"},
+		UserinfoAlgs: algs, ACRs: []string{session.Single, session.Strong}, Prompts: []string{"none", "login", "consent", "select_account"},
+		Displays: []string{"page", "popup", "touch", "wap"}, ClaimTypes: []string{"normal"}, Locales: []string{"en", "fr"},
+		Scopes: []string{"openid", "profile", "email", "address", "phone", "groups", "offline_access"},
+		Claims: supported(), ClaimsParam: true, Iss: true, Backchannel: true, BackchannelID: true,
 	}
 }
 

@@ -58,6 +58,10 @@ var Profile = policy.Profile{
 	RefreshLife: 30 * 24 * time.Hour,
 	FamilyLife:  90 * 24 * time.Hour,
 	RefreshFor:  []oauth.GrantType{oauth.GrantPassword, oauth.GrantAuthorizationCode, oauth.GrantDeviceCode},
+	Code:        &policy.CodeFlow{Length: 43, Alphabet: policy.Base64URL, Issuer: true},
+	ID:          &policy.Form{Kind: policy.JWT, Purpose: purpose, Alg: jose.RS256, Choice: true, Typ: "JWT"},
+	IDLife:      time.Hour,
+	IDClaims:    idClaims,
 	Rotate:      true,
 	Grace:       10 * time.Second,
 	Stateless:   true,
@@ -78,7 +82,12 @@ func accessClaims(f policy.Facts) jose.Object {
 	if f.Subject.User != 0 && f.AuthTime != 0 && len(f.AMR) > 0 {
 		o = o.Int("auth_time", f.AuthTime).Strs("amr", f.AMR)
 	}
-	return o
+	if len(f.Mapped) == 0 || f.Subject.User == 0 {
+		return o
+	}
+	c := claims{o: o, has: reserved}
+	c.addMapped(f.Subject, f.Mapped, client.InAccess, f.Scope)
+	return c.o
 }
 
 func subject(s oauth.Subject) string {
@@ -96,6 +105,10 @@ type face struct {
 func mount(m *dialect.Mux, c *core.Core) {
 	f := face{c, &documents{}}
 	m.Handle("POST", "/oauth2/token", f.token)
+	m.Voice(dialect.Page).Handle("GET", "/oauth2/authorize", f.authorize)
+	m.Voice(dialect.Page).Handle("POST", "/oauth2/authorize", f.authorize)
+	m.Voice(dialect.Page).Handle("GET", "/oauth2/logout", f.logout)
+	m.Voice(dialect.Page).Handle("POST", "/oauth2/logout", f.logout)
 	m.Handle("POST", "/oauth2/introspect", f.introspect)
 	m.Handle("POST", "/oauth2/revoke", f.revoke)
 	m.Handle("GET", "/oauth2/userinfo", f.userinfo)
@@ -197,6 +210,9 @@ func (f face) grant(r *dialect.Request, p wire.Params) (grant.Grant, error) {
 	switch oauth.GrantType(name) {
 	case oauth.GrantClientCredentials:
 		return grant.ClientCredentials{}, nil
+	case oauth.GrantAuthorizationCode:
+		code, err := p.Need("code")
+		return grant.AuthorizationCode{Code: code, Redirect: p.Text("redirect_uri"), Verifier: p.Text("code_verifier")}, err
 	case oauth.GrantRefreshToken:
 		token, err := p.Need("refresh_token")
 		return &grant.Refresh{Token: token}, err

@@ -29,6 +29,7 @@ CREATE INDEX session_ends ON session (ends);
 CREATE TABLE session_client (
   sid    TEXT NOT NULL,
   client TEXT NOT NULL,
+  issuer TEXT NOT NULL,
   PRIMARY KEY (sid, client)
 ) CLUSTERED;
 

@@ -17,6 +17,7 @@ func families(t *testing.T, open func(t *testing.T) *store.Store) {
 		"a family comes back as it was put": func(t *testing.T, s *store.Store) {
 			want := family("a")
 			want.User, want.Revoked = 1, 2
+			want.Session, want.Offline, want.ACR, want.Claims = "sid", true, "2", `{"id_token":{}}`
 			filled(t, want)
 			putFamily(t, s, want)
 			got := must(s.Family(t.Context(), want.ID))(t)

@@ -17,6 +17,12 @@ func org(id string) *client.Org {
 		ID: id, Name: "Org " + id, Number: 7, Hosts: []string{id + ".example"}, Prefixes: []string{"/" + id},
 		Default: true, Realms: []client.Realm{{Name: "local", Default: true}}, Dialects: []string{"oidc"},
 		Settings: map[string]map[string]json.RawMessage{"sensu": {"compat": json.RawMessage(`true`)}},
+		Brand:    client.Brand{Name: "Brand", Logo: "PHN2Zy8+", Accent: "#0b5cad", Help: "https://help.example", Terms: "https://terms.example"},
+		Session:  client.SessionLife{Idle: 60, Life: 3600}, Scopes: map[string]string{"read": "Read things"},
+		Providers: []client.Provider{{
+			Name: "adfs", Title: "Staff", Number: 1, EntityID: "urn:idp", Certificates: []string{"pem"}, SSO: "https://idp.example/sso", SSOBinding: "post",
+			Disabled: true, Realm: "local", Create: true, Attributes: map[string]string{"user": "uid"}, Groups: map[string]string{"Admins": "admins"},
+		}},
 	}
 }
 
@@ -29,6 +35,9 @@ func newClient(org, id string) *client.Client {
 		AccessLife: &life, Settings: map[string]json.RawMessage{"s": json.RawMessage(`{"a":1}`)}, RevokedBefore: 5,
 		DefaultScope: oauth.Scope{"a"}, Audiences: []string{"urn:api"}, Introspect: true, Resource: "urn:r", AccessFormat: client.JWT,
 		AccessAlg: "ES256", IDTokenAlg: "RS256", RefreshLife: &life, Realm: "local", Source: "f.yaml:1", Created: 1, Updated: 2,
+		PKCE: client.PKCEOptional, Consent: client.ConsentNever, Own: true, ReviewedAt: 9, HomeURI: "https://x", PolicyURI: "https://x/p", TermsURI: "https://x/t",
+		InitiateURI: "https://x/i", PostLogoutURIs: []string{"https://x/bye"}, BackchannelURI: "https://x/b", BackchannelSID: true, DefaultMaxAge: &life,
+		UserinfoAlg: "ES256", IDTokenLife: &life, Claims: []client.Claim{{Name: "dept", From: "department", Scope: "profile", In: []string{client.InAccess}}},
 	}
 }
 

@@ -30,7 +30,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 	}{
 		{"families", families}, {"rotation", rotation}, {"marks", marks}, {"users", users}, {"registry", registry},
 		{"objects", objects}, {"keys", keys}, {"small", small}, {"events", events}, {"sweep", sweep},
-		{"texts", texts}, {"concurrency", concurrency},
+		{"texts", texts}, {"concurrency", concurrency}, {"browser", browser},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, open) })
 	}
@@ -127,7 +127,7 @@ func user(org, name string) *identity.User {
 	return &identity.User{
 		Org: org, Realm: "local", Name: name, Canon: name, Email: name + "@Example.org", Mail: name + "@example.org",
 		GivenName: "Ann", FamilyName: "O'Neill", DisplayName: "Ann \"A\" O'Neill", Enabled: true, Expires: 4102444800,
-		Password: "$argon2id$x", Admin: true, Groups: []string{"g1", "g2"},
+		Password: "$argon2id$x", PasswordDue: true, Admin: true, Groups: []string{"g1", "g2"},
 		Keys: []client.Key{{ID: "k", PEM: "pem", Created: 3}}, Attr: map[string]any{"dept": "x", "aoc": map[string]any{"a": "b"}},
 		Roles: []string{"owner"}, RevokedBefore: 17, Source: "f.yaml:3", Created: 1, Updated: 2,
 	}

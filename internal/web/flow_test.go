@@ -1,0 +1,165 @@
+package web_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"jeton/internal/jose"
+	"jeton/internal/servertest"
+)
+
+const flowWorld = `
+version: 1
+users:
+  - {name: ada, password: {plain: demo-ada}, email: ada@app.example, given_name: Ada, family_name: Lovelace}
+clients:
+  - id: app
+    name: Report Builder
+    dialect: oidc
+    auth: client_secret_basic
+    secrets: [{plain: app-secret}]
+    grants: [authorization_code, refresh_token]
+    scopes: [openid, profile, email, address, phone, groups, offline_access, read]
+    redirect_uris: ["https://app.example/cb", "https://app.example/cb?tenant=1"]
+    post_logout_redirect_uris: ["https://app.example/bye"]
+`
+
+const verifier = "abcdefghijklmnopqrstuvwxyz0123456789-._~ABCDEF"
+
+func challenge() string {
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+func authorizeURL(pairs ...string) string {
+	q := url.Values{
+		"response_type": {"code"}, "client_id": {"app"}, "redirect_uri": {"https://app.example/cb"}, "scope": {"openid email"},
+		"state": {"s p&=?#1"}, "nonce": {"n-1"}, "code_challenge": {challenge()}, "code_challenge_method": {"S256"},
+	}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] == "" {
+			q.Del(pairs[i])
+			continue
+		}
+		q.Set(pairs[i], pairs[i+1])
+	}
+	return "/oauth2/authorize?" + q.Encode()
+}
+
+// redeem trades a code in and gives status and members of the answer.
+func redeem(t *testing.T, s *servertest.Server, code string, pairs ...string) (int, map[string]any) {
+	t.Helper()
+	f := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {"https://app.example/cb"}, "code_verifier": {verifier}}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] == "" {
+			f.Del(pairs[i])
+			continue
+		}
+		f.Set(pairs[i], pairs[i+1])
+	}
+	return post(t, s, "/oauth2/token", f)
+}
+
+func post(t *testing.T, s *servertest.Server, path string, f url.Values) (int, map[string]any) {
+	t.Helper()
+	req, err := http.NewRequest("POST", s.URL+path, strings.NewReader(f.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.SetBasicAuth("app", "app-secret")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := map[string]any{}
+	if len(b) > 0 && json.Unmarshal(b, &m) != nil {
+		t.Fatalf("%d %s", resp.StatusCode, b)
+	}
+	return resp.StatusCode, m
+}
+
+func TestAPersonSignsInAllowsAndTheClientGetsItsTokens(t *testing.T) {
+	s := servertest.Start(t, servertest.Options{World: flowWorld})
+	b := s.Browser(t).Open(authorizeURL())
+	if !strings.Contains(b.Page, "Report Builder") {
+		t.Fatalf("the sign-in page does not say who asks:\n%s", b.Page)
+	}
+	b.SignIn("ada", "wrong")
+	if b.Status != http.StatusUnprocessableEntity || !strings.Contains(b.Page, `value="ada"`) {
+		t.Fatalf("%d\n%s", b.Status, b.Page)
+	}
+	b.SignIn("ada", "demo-ada")
+	b.Submit("/consent", "decision", "allow")
+	got := b.Answer()
+	if got.Get("state") != "s p&=?#1" || got.Get("iss") != servertest.Public || len(got.Get("code")) != 43 {
+		t.Fatalf("answer %v", got)
+	}
+	status, tokens := redeem(t, s, got.Get("code"))
+	if status != 200 {
+		t.Fatalf("%d %v", status, tokens)
+	}
+	id, _ := tokens["id_token"].(string)
+	parsed, err := jose.Parse(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "c_hash", "sid"} {
+		if !parsed.Claims.Has(name) {
+			t.Errorf("the ID token has no %s", name)
+		}
+	}
+	if parsed.Alg != jose.RS256 {
+		t.Errorf("signed %s", parsed.Alg)
+	}
+	// Signed in and allowed: the next request needs no page at all.
+	b.Open(authorizeURL("state", "2"))
+	if len(b.Trail) != 1 || b.Answer().Get("code") == "" {
+		t.Fatalf("trail %q", b.Trail)
+	}
+	status, refreshed := post(t, s, "/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens["refresh_token"].(string)}})
+	if status != 200 || refreshed["id_token"] == nil {
+		t.Fatalf("%d %v", status, refreshed)
+	}
+	// The client signs the person out: the tokens of this session end.
+	b.Open("/oauth2/logout?" + url.Values{"id_token_hint": {id}, "post_logout_redirect_uri": {"https://app.example/bye"}, "state": {"x"}}.Encode())
+	if b.Left == nil || b.Left.String() != "https://app.example/bye?state=x" {
+		t.Fatalf("left for %v: %s", b.Left, b.Page)
+	}
+	if status, m := post(t, s, "/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refreshed["refresh_token"].(string)}}); status != 400 {
+		t.Errorf("after signing out a refresh is answered %d %v", status, m)
+	}
+	if b.Open(authorizeURL("prompt", "none")); b.Answer().Get("error") != "login_required" {
+		t.Errorf("answer %v", b.Answer())
+	}
+}
+
+func TestARepeatedCodeEndsWhatWasMadeFromIt(t *testing.T) {
+	s := servertest.Start(t, servertest.Options{World: flowWorld})
+	b := s.Browser(t).Open(authorizeURL()).SignIn("ada", "demo-ada").Submit("/consent", "decision", "allow")
+	code := b.Answer().Get("code")
+	if status, m := redeem(t, s, code, "code_verifier", strings.Repeat("x", 43)); status != 400 || m["error"] != "invalid_grant" {
+		t.Fatalf("%d %v", status, m)
+	}
+	status, tokens := redeem(t, s, code)
+	if status != 200 {
+		t.Fatalf("a wrong try spent the code: %d %v", status, tokens)
+	}
+	if status, m := redeem(t, s, code); status != 400 || m["error"] != "invalid_grant" {
+		t.Fatalf("%d %v", status, m)
+	}
+	if status, m := post(t, s, "/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens["refresh_token"].(string)}}); status != 400 {
+		t.Errorf("after the replay a refresh is answered %d %v", status, m)
+	}
+}
