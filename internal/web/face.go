@@ -177,7 +177,7 @@ func sitePath(site string) string {
 func brand(o *client.Org) page.Brand {
 	b := page.Brand{Name: cmp.Or(o.Brand.Name, o.Name), Accent: o.Brand.Accent, Help: o.Brand.Help, Terms: o.Brand.Terms}
 	if o.Brand.Logo != "" {
-		b.Logo = "/assets/logo"
+		b.Logo = "/assets/logo" // the layout puts the site before it
 	}
 	return b
 }
