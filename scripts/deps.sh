@@ -19,6 +19,8 @@ command -v curl >/dev/null || missing+=(curl)
 command -v node >/dev/null || missing+=(nodejs)
 command -v npm >/dev/null || missing+=(npm)
 [ -x /usr/bin/chromium ] || missing+=(chromium)
+command -v xmlsec1 >/dev/null || missing+=(xmlsec1)
+[ -d /usr/lib/python3/dist-packages/saml2 ] || missing+=(python3-pysaml2)
 command -v gcc >/dev/null || missing+=(gcc libc6-dev) # the race detector links with it
 if [ ${#missing[@]} -gt 0 ]; then
   # The tests start their own PostgreSQL; no cluster is made or started by the package.
@@ -30,7 +32,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
 fi
 
-for node in test/clients/node test/browser; do
+for node in test/clients/node test/browser test/saml/node; do
   if [ ! -e $node/node_modules/.package-lock.json ] || [ $node/package-lock.json -nt $node/node_modules/.package-lock.json ]; then
     npm ci --prefix $node --no-audit --no-fund --ignore-scripts
   fi

@@ -107,6 +107,7 @@ type Pending struct {
 	Picked    int64       `json:"k,omitempty"` // the account that was chosen
 	Allowed   *Allowed    `json:"a,omitempty"` // what the person answered
 	Denied    bool        `json:"x,omitempty"` // that the person said no
+	Anew      int64       `json:"e,omitempty"` // unix milliseconds: they asked to sign in once more
 }
 
 // Allowed is a person's yes to this very request.
@@ -249,6 +250,21 @@ func (s *Service) Open(ctx context.Context, org, sealed, browser string) (*Pendi
 	return &p, nil
 }
 
+// Asker is the client of a sealed request, whoever's and however old, "" when there
+// is none: for the words of an error page and nothing else.
+func (s *Service) Asker(org, sealed string) string {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
+	if err != nil || len(sealed) > maxSealed {
+		return ""
+	}
+	plain, err := s.Seal.Unseal(label, b, []byte(org))
+	var p Pending
+	if err != nil || json.Unmarshal(plain, &p) != nil || p.Org != org {
+		return ""
+	}
+	return p.Client
+}
+
 // maxSealed bounds a sealed request, in bytes.
 const maxSealed = 24 << 10
 
@@ -300,7 +316,7 @@ func (s *Service) Next(ctx context.Context, p *Pending, at *session.Session, u *
 	if at == nil || u == nil {
 		return due(Login, oauth.LoginRequired)
 	}
-	fresh := at.AuthTime >= p.Created // proven for this very request
+	fresh := at.AuthTime >= max(p.Created, p.Anew) // proven for this very request
 	switch {
 	case p.Hint != 0 && p.Hint != u.ID && fresh:
 		return d, oauth.Refuse(oauth.LoginRequired, "another person than the one asked for signed in")
@@ -412,9 +428,9 @@ func word(c oauth.Code) string {
 func (p *Pending) Deny() { p.Denied = true }
 
 // Again has the person sign in once more, as whoever they like.
-func (p *Pending) Again() {
+func (p *Pending) Again(now time.Time) {
 	p.Prompt = append(slices.DeleteFunc(slices.Clone(p.Prompt), func(v string) bool { return v == promptAccount }), promptLogin)
-	p.LoginHint = ""
+	p.LoginHint, p.Anew = "", now.UnixMilli()
 }
 
 // Allow keeps what a person allows and notes it in the request: Next finds it

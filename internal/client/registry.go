@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"crypto"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -34,6 +35,7 @@ type snapshot struct {
 	clients  map[name]*Client
 	byID     map[string][]*Client
 	slow     map[string]bool // organizations with a client whose secret is slow to check
+	origins  map[name]bool   // web origins of redirect URIs, by organization
 	secrets  map[name]bool   // hashes of generated secrets, by organization
 }
 
@@ -70,7 +72,7 @@ func (r *Registry) Load(ctx context.Context) error {
 		revision: revision,
 		orgs:     make(map[string]*Org, len(orgs)), numbers: make(map[int64]*Org, len(orgs)), hosts: map[string]*Org{},
 		clients: make(map[name]*Client, len(clients)), byID: make(map[string][]*Client, len(clients)),
-		slow: map[string]bool{}, secrets: map[name]bool{},
+		slow: map[string]bool{}, secrets: map[name]bool{}, origins: map[name]bool{},
 	}
 	for i := range orgs {
 		s.addOrg(&orgs[i])
@@ -79,6 +81,7 @@ func (r *Registry) Load(ctx context.Context) error {
 		c := &clients[i]
 		s.clients[name{c.Org, c.ID}] = c
 		s.byID[c.ID] = append(s.byID[c.ID], c)
+		s.addOrigins(c)
 		for _, secret := range c.Secrets {
 			if secret.generated() {
 				s.secrets[name{c.Org, secret.Hash}] = true
@@ -107,6 +110,26 @@ func (s *snapshot) addOrg(o *Org) {
 	if o.Default {
 		s.fallback = o
 	}
+}
+
+// addOrigins notes where a public client's pages may call from: a browser lets them
+// read answers only of servers that name their origin.
+func (s *snapshot) addOrigins(c *Client) {
+	if !c.Enabled || !c.Public() {
+		return
+	}
+	for _, uri := range c.RedirectURIs {
+		u, err := url.Parse(uri)
+		if err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" {
+			s.origins[name{c.Org, u.Scheme + "://" + strings.ToLower(u.Host)}] = true
+		}
+	}
+}
+
+// Origin reports whether pages of this web origin may read answers: it is, byte for
+// byte, that of a redirect URI of an enabled public client of the organization.
+func (r *Registry) Origin(org, origin string) bool {
+	return r.current.Load().origins[name{org, origin}]
 }
 
 // Refresh loads again when the revision has moved: how a node learns within a

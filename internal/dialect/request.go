@@ -22,11 +22,14 @@ type Request struct {
 	Bound  bool   // host or path prefix named the organization
 	Only   string // the dialect whose path prefix was used, "" = none
 	Rest   string // path without the organization's and the dialect's prefix
-	vars   []variable
-	voice  *string
-	body   []byte
-	read   bool
-	err    error
+	// AllowOrigin is the web origin whose pages may read the answer, "*" for any, "" for
+	// none; never with credentials.
+	AllowOrigin string
+	vars        []variable
+	voice       *string
+	body        []byte
+	read        bool
+	err         error
 }
 
 type variable struct{ name, value string }

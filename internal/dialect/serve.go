@@ -217,6 +217,13 @@ func (f *Front) write(w http.ResponseWriter, r *Request, reply Reply) {
 	for k, v := range reply.Header {
 		h[k] = v
 	}
+	if r.AllowOrigin != "" {
+		h.Set("Access-Control-Allow-Origin", r.AllowOrigin)
+		h.Set("Access-Control-Expose-Headers", "Jeton-Error-Id, WWW-Authenticate, Retry-After")
+		if r.AllowOrigin != "*" {
+			h.Add("Vary", "Origin")
+		}
+	}
 	for _, c := range reply.Cookies {
 		http.SetCookie(w, c)
 	}

@@ -58,6 +58,7 @@ func (f *Face) mount(m *dialect.Mux, _ *core.Core) {
 		{"GET", "/logout", f.signOut},
 		{"POST", "/logout", f.confirmSignOut},
 		{"POST", "/lang", f.language},
+		{"GET", "/open/{client}", f.launch},
 		{"GET", "/assets/{name}", f.asset},
 		{"GET", "/theme.css", f.theme},
 	} {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/base64"
 	"net/http"
 	"strings"
@@ -49,7 +50,7 @@ func (f *Face) Problem(r *dialect.Request, e dialect.Refusal) dialect.Reply {
 	x.ErrorID = e.ID
 	who, id := f.asker(r)
 	if client, ok := f.Core.Clients.Client(r.Org.ID, id); ok {
-		x.Back = client.HomeURI
+		x.Back = cmp.Or(client.HomeURI, f.launchPath(r, client))
 	}
 	p := page.Problem{Status: how.status, Key: how.key, Args: []any{who}, Retry: e.RetryAfter}
 	if how.status < 500 {
@@ -76,6 +77,9 @@ func (f *Face) Problem(r *dialect.Request, e dialect.Refusal) dialect.Reply {
 func (f *Face) asker(r *dialect.Request) (name, id string) {
 	if q, err := r.Query(); err == nil {
 		id = q.Text("client_id")
+		if sealed := q.Text("r"); sealed != "" {
+			id = f.Core.Authorize.Asker(r.Org.ID, sealed)
+		}
 	}
 	if c, ok := f.Core.Clients.Client(r.Org.ID, id); ok {
 		return f.nameOf(r.Org.ID, c.ID), id

@@ -29,7 +29,7 @@ func (f *Face) signIn(r *dialect.Request) (dialect.Reply, error) {
 		return f.draw(v, http.StatusOK, f.signInPage(v, "", ""))
 	}
 	if q, err := r.Query(); err == nil && q.Has("switch") {
-		v.pending.Again()
+		v.pending.Again(f.Core.Now())
 	}
 	d, due, err := f.due(v, authorize.Login)
 	if err != nil || !due {
@@ -169,7 +169,7 @@ func (f *Face) pick(r *dialect.Request) (dialect.Reply, error) {
 		return dialect.Reply{}, oauth.Refuse(oauth.StalePage, "")
 	}
 	if v.fields.Text("choice") == "other" { // at any time: it only asks for more
-		v.pending.Again()
+		v.pending.Again(f.Core.Now())
 		return f.next(v)
 	}
 	if _, due, err := f.due(v, authorize.Account); err != nil || !due {

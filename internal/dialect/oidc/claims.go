@@ -18,7 +18,7 @@ var standard = []struct {
 	claims []string
 }{
 	{"profile", []string{
-		"name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile", "picture", "website",
+		"name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture", "website",
 		"gender", "birthdate", "zoneinfo", "locale", "updated_at",
 	}},
 	{"email", []string{"email", "email_verified"}},

@@ -104,18 +104,12 @@ type face struct {
 
 func mount(m *dialect.Mux, c *core.Core) {
 	f := face{c, &documents{}}
-	m.Handle("POST", "/oauth2/token", f.token)
+	f.mountShared(m)
 	m.Voice(dialect.Page).Handle("GET", "/oauth2/authorize", f.authorize)
 	m.Voice(dialect.Page).Handle("POST", "/oauth2/authorize", f.authorize)
 	m.Voice(dialect.Page).Handle("GET", "/oauth2/logout", f.logout)
 	m.Voice(dialect.Page).Handle("POST", "/oauth2/logout", f.logout)
 	m.Handle("POST", "/oauth2/introspect", f.introspect)
-	m.Handle("POST", "/oauth2/revoke", f.revoke)
-	m.Handle("GET", "/oauth2/userinfo", f.userinfo)
-	m.Handle("POST", "/oauth2/userinfo", f.userinfo)
-	m.Handle("GET", "/.well-known/openid-configuration", f.discovery)
-	m.Handle("GET", "/.well-known/oauth-authorization-server", f.discovery)
-	m.Handle("GET", "/.well-known/jwks.json", f.jwks)
 	m.Handle("GET", "/oauth2/openapi.json", func(*dialect.Request) (dialect.Reply, error) {
 		return dialect.Reply{Status: http.StatusOK, Body: openapi, ContentType: "application/json", Cache: "max-age=300"}, nil
 	})
