@@ -17,21 +17,21 @@ import (
 // before its own. This list is the place to change a rule.
 var layers = [][]string{
 	{"oauth"}, // the words; standard library only
-	{"jose", "vault", "audit", "ratelimit", "wire", "hash"}, // leaves
-	{"client", "mfa"},               //
-	{"identity", "policy", "keys"},  //
-	{"identity/saml"},               // an assertion's own rules
-	{"mint", "config", "session"},   //
-	{"grant", "admin", "authorize"}, //
-	{"core"},                        //
-	{"dialect"},                     // the contract
-	{"page"},                        // what faces for people share
-	{"dialect/*", "web"},            // faces: none imports another
-	{"store", "store/*"},            // no room and no face imports the store
-	{"server"},                      //
-	{"adminapi"},                    // faces of the running server itself
-	{"cli"},                         //
-	{"bench"},                       // measures the server; nobody imports it
+	{"jose", "vault", "audit", "ratelimit", "wire", "hash", "outbound"}, // leaves
+	{"client", "mfa"},                         //
+	{"identity", "policy", "keys"},            //
+	{"identity/saml"},                         // an assertion's own rules
+	{"mint", "config", "session"},             //
+	{"grant", "admin", "authorize", "logout"}, //
+	{"core"},             //
+	{"dialect"},          // the contract
+	{"page"},             // what faces for people share
+	{"dialect/*", "web"}, // faces: none imports another
+	{"store", "store/*"}, // no room and no face imports the store
+	{"server"},           //
+	{"adminapi"},         // faces of the running server itself
+	{"cli"},              //
+	{"bench"},            // measures the server; nobody imports it
 }
 
 // further lists what a package may import beside the layers before it.
@@ -45,6 +45,7 @@ var notBelow = map[string][]string{
 	"dialect/*": {"store", "hash", "vault", "keys!", "server", "adminapi", "web", "page"},
 	"authorize": {"hash", "keys", "vault", "config", "mint"},
 	"session":   {"wire", "hash", "keys", "vault", "config", "mint"},
+	"logout":    {"wire", "hash", "keys", "vault", "config", "mint", "identity"},
 	"page":      {"identity", "store", "hash", "vault", "session", "authorize"},
 	"grant":     {"wire", "hash", "keys", "vault", "config"},
 	"mint":      {"wire", "hash", "vault", "ratelimit", "config"},

@@ -202,7 +202,7 @@ func change(ctx context.Context, event, object string) {
 
 // ChangeUser reads a user, lets edit change it and stores it, again if somebody
 // else was faster. Disabling a user or setting a password ends every token issued
-// to the user before.
+// to the user before, and the browser sessions with them.
 func (s *Service) ChangeUser(ctx context.Context, org string, id int64, event string, edit func(u *identity.User) error) (*identity.User, error) {
 	for range maxTries {
 		u, err := s.Store.User(ctx, org, id)
@@ -224,6 +224,9 @@ func (s *Service) ChangeUser(ctx context.Context, org string, id int64, event st
 		change(ctx, event, "user/"+u.Canon)
 		if err = s.Store.UpdateUser(ctx, u); s.Store.IsChanged(err) {
 			continue
+		}
+		if err == nil && u.RevokedBefore != before.RevokedBefore {
+			err = s.signOut(ctx, &before)
 		}
 		return u, s.refusal(err, "user")
 	}
@@ -274,7 +277,7 @@ func (s *Service) GivePasswordHash(ctx context.Context, org string, id int64, en
 // server cannot read, or that would stall it.
 func Recognise(encoded string) (kind string, err error) { return hash.Recognise(encoded) }
 
-// RevokeUser ends every token issued to the user so far.
+// RevokeUser ends every token issued to the user so far, and the browser sessions.
 func (s *Service) RevokeUser(ctx context.Context, org string, id int64) error {
 	_, err := s.ChangeUser(ctx, org, id, "user.revoke", func(u *identity.User) error {
 		u.RevokedBefore = after(u.RevokedBefore, s.Now())
@@ -287,7 +290,14 @@ func (s *Service) RevokeUser(ctx context.Context, org string, id int64) error {
 // returns with a namesake.
 func (s *Service) DeleteUser(ctx context.Context, org string, id int64) error {
 	change(ctx, "user.delete", fmt.Sprintf("user/%d", id))
-	return s.refusal(s.Store.DeleteUser(ctx, org, id), "user")
+	u, err := s.Store.User(ctx, org, id)
+	if err != nil {
+		return s.refusal(err, "user")
+	}
+	if err := s.Store.DeleteUser(ctx, org, id); err != nil {
+		return s.refusal(err, "user")
+	}
+	return s.signOut(ctx, u)
 }
 
 // Client finds a client; NotFound otherwise. The value must not be changed.

@@ -61,7 +61,8 @@ type applier struct {
 	change Change
 	steps  []Step
 
-	recorded int // how many of steps an audit event has
+	recorded int              // how many of steps an audit event has
+	revoked  []*identity.User // as they were before the change that ends their sessions
 }
 
 func (a *applier) commit(ctx context.Context) error {
@@ -79,7 +80,16 @@ func (a *applier) commit(ctx context.Context) error {
 		return a.refusal(err, "an object")
 	}
 	a.change = Change{}
-	return a.Clients.Load(ctx)
+	if err := a.Clients.Load(ctx); err != nil {
+		return err
+	}
+	for _, u := range a.revoked {
+		if err := a.signOut(ctx, u); err != nil {
+			return err
+		}
+	}
+	a.revoked = nil
+	return nil
 }
 
 func (a *applier) note(verb, object string, fields ...string) {
@@ -267,6 +277,7 @@ func (a *applier) users(ctx context.Context) error {
 		if fields := differ(*have, want); len(fields) > 0 {
 			if have.Password != want.Password || (have.Enabled && !want.Enabled) {
 				want.RevokedBefore = after(want.RevokedBefore, a.Now())
+				a.revoked = append(a.revoked, have)
 			}
 			want.Updated = a.Now().Unix()
 			a.note("change", "user "+want.Org+"/"+want.Canon, fields...)

@@ -122,6 +122,7 @@ func (a *api) routes() []route {
 		{"POST", "/clients/{id}/enable", a.enableClient(true), nil},
 		{"POST", "/clients/{id}/disable", a.enableClient(false), nil},
 		{"POST", "/clients/{id}/revoke", a.revokeClient, nil},
+		{"GET", "/clients/{id}/claims", a.previewClaims, []string{"user", "scope"}},
 		{"POST", "/clients/{id}/secrets", a.addSecret, nil},
 		{"DELETE", "/clients/{id}/secrets/{secret}", a.revokeSecret, nil},
 

@@ -226,6 +226,51 @@ func TestWhatEndsASessionIsOneEventEach(t *testing.T) { // adm-10
 	}
 }
 
+func TestAnAdministratorSeesWhatAClientIsToldOfAUser(t *testing.T) {
+	w := start(t, servertest.Options{World: `version: 1
+users:
+  - {name: dora, email: dora@example.com, groups: [ops], attributes: {dept: Research}}
+clients:
+  - id: board
+    dialect: oidc
+    auth: none
+    grants: [authorization_code]
+    scopes: [openid, email, read]
+    redirect_uris: [https://board.example/cb]
+    claims:
+      - {name: department, from: dept, in: [id_token, access_token]}
+      - {name: roles, from: groups, scope: read, in: [access_token]}
+`})
+	dora := w.user(t, "dora")
+	type told struct{ id, userinfo, access string }
+	for scope, want := range map[string]told{
+		"": {
+			`{"sub":"` + dora + `","department":"Research"}`,
+			`{"sub":"` + dora + `","email":"dora@example.com","email_verified":false}`,
+			`{"sub":"` + dora + `","department":"Research","roles":["ops"]}`,
+		},
+		"&scope=openid": {`{"sub":"` + dora + `","department":"Research"}`, `{"sub":"` + dora + `"}`, `{"sub":"` + dora + `","department":"Research"}`},
+	} {
+		var v Claims
+		w.must(t, 200, "GET", "/clients/board/claims?user="+dora+scope, "", &v)
+		if got := (told{string(v.IDToken), string(v.Userinfo), string(v.AccessToken)}); got != want {
+			t.Errorf("scope %q: told %+v\nwant %+v", scope, got, want)
+		}
+	}
+	for path, status := range map[string]int{
+		"/clients/board/claims?user=dora":                     400,
+		"/clients/board/claims":                               400,
+		"/clients/board/claims?user=999999":                   404,
+		"/clients/nobody/claims?user=" + dora:                 404,
+		"/clients/board/claims?user=" + dora + "&scope=write": 400,
+		"/clients/sensu/claims?user=" + dora:                  409,
+	} {
+		if got := w.do(t, "GET", path, ""); got.Code != status {
+			t.Errorf("%s: %d %s, want %d", path, got.Code, got.Body, status)
+		}
+	}
+}
+
 const browserWorld = `version: 1
 organizations:
   - id: default

@@ -68,6 +68,8 @@ type Service struct {
 	Store    Storage
 	Seal     Sealer
 	CodeHash func(code string) []byte
+	// SealCode makes a code that carries its authorization, "" when it would be too long.
+	SealCode func(*oauth.Authorization) string
 	Now      func() time.Time
 }
 
@@ -505,13 +507,18 @@ func (s *Service) code(ctx context.Context, p *Pending, c *client.Client, at *se
 	rec.Name("code.issue")
 	rec.SetUser(u.Name)
 	rec.Pass("scope", scope.String())
-	code := spell(profile.Code)
-	err := s.Store.PutCode(ctx, s.CodeHash(code), &oauth.Authorization{
+	a := &oauth.Authorization{
 		Org: p.Org, Dialect: p.Dialect, Client: p.Client, User: u.ID, Redirect: p.Redirect, Scope: scope, Audience: p.Audience,
 		Challenge: p.Challenge, Nonce: p.Nonce, ACR: at.ACR, Claims: p.Claims, Session: at.ID, AMR: at.AMR,
 		AuthTime: at.AuthTime / 1000, UserSince: u.RevokedBefore, Since: c.RevokedBefore, Expires: s.Now().Add(life).Unix(),
-	})
-	if err != nil {
+	}
+	if profile.Code.Sealed {
+		if code := s.SealCode(a); code != "" {
+			return s.answer(p, [2]string{"code", code}), nil
+		}
+	}
+	code := spell(profile.Code)
+	if err := s.Store.PutCode(ctx, s.CodeHash(code), a); err != nil {
 		return Answer{}, fmt.Errorf("authorize: keep the code: %w", err)
 	}
 	return s.answer(p, [2]string{"code", code}), nil

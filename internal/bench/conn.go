@@ -29,9 +29,11 @@ type Conn struct {
 	r     *bufio.Reader
 	body  []byte
 
-	// ETag and Close are of the last answer.
-	ETag  string
-	close bool
+	// ETag, Location, Cookies and close are of the last answer.
+	ETag     string
+	Location string
+	Cookies  []string // name=value of each Set-Cookie
+	close    bool
 }
 
 // Dial prepares a connection; it opens with the first request and again after an
@@ -101,7 +103,7 @@ func (c *Conn) head() (status, length int, err error) {
 	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
 		return 0, 0, errHead
 	}
-	length, c.ETag, c.close = -1, "", false
+	length, c.ETag, c.Location, c.Cookies, c.close = -1, "", "", c.Cookies[:0], false
 	for {
 		if line, err = c.line(); err != nil || len(line) == 0 {
 			return status, length, err
@@ -114,6 +116,11 @@ func (c *Conn) head() (status, length int, err error) {
 			}
 		case bytes.EqualFold(name, []byte("ETag")):
 			c.ETag = string(value)
+		case bytes.EqualFold(name, []byte("Location")):
+			c.Location = string(value)
+		case bytes.EqualFold(name, []byte("Set-Cookie")):
+			pair, _, _ := bytes.Cut(value, []byte(";"))
+			c.Cookies = append(c.Cookies, string(pair))
 		case bytes.EqualFold(name, []byte("Connection")):
 			c.close = bytes.EqualFold(value, []byte("close"))
 		}

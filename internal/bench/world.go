@@ -30,14 +30,18 @@ const (
 	RefreshES     = "refresh-es256"
 	RefreshOpaque = "refresh-opaque"
 	Bearer        = "bearer"
+	Code          = "code" // signs users in through a browser
 )
+
+// Callback is the redirect URI of the clients of kind Code.
+const Callback = "https://app.example/cb"
 
 // Clients is how many clients of kind ES256 there are: a server that remembers the
 // last client it saw gains nothing.
 const Clients = 1024
 
 // counts of the other kinds, and of users.
-var counts = map[string]int{ES256: Clients, RS256: 128, Opaque: 256, RefreshES: 128, RefreshOpaque: 128, Bearer: 128}
+var counts = map[string]int{ES256: Clients, RS256: 128, Opaque: 256, RefreshES: 128, RefreshOpaque: 128, Bearer: 128, Code: 128}
 
 func clientCount() (sum int) {
 	for _, n := range counts {
@@ -160,6 +164,10 @@ func (w *World) client(kind string, i int) client.Client {
 		if kind == RefreshOpaque {
 			c.AccessFormat = client.Opaque
 		}
+	case Code:
+		c.Grants = []oauth.GrantType{oauth.GrantAuthorizationCode, oauth.GrantRefreshToken}
+		c.IDTokenAlg, c.Consent, c.Own = string(jose.ES256), client.ConsentNever, true
+		c.RedirectURIs = []string{Callback}
 	case Bearer:
 		c.Grants = []oauth.GrantType{oauth.GrantJWTBearer, oauth.GrantPassword}
 	}

@@ -23,6 +23,7 @@ type ClientCmd struct {
 	Disable ClientDisableCmd `cmd:"" help:"Stop a client and its tokens, until it is enabled again."`
 	Delete  ClientDeleteCmd  `cmd:"" help:"Delete a client; its tokens end."`
 	Revoke  ClientRevokeCmd  `cmd:"" help:"End every token a client was issued."`
+	Claims  ClientClaimsCmd  `cmd:"" help:"Show what a client is told of a user."`
 }
 
 // Examples implements exampler.

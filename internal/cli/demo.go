@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -272,6 +273,8 @@ func (d *demo) greet() error {
 	d.users(&b)
 	b.WriteByte('\n')
 	d.clients(&b)
+	b.WriteByte('\n')
+	d.people(&b)
 	b.WriteString("\nCalls to paste into another terminal:\n")
 	for _, f := range d.server.Faces {
 		for _, c := range calls[f.Name] {
@@ -288,11 +291,11 @@ func (d *demo) users(b *strings.Builder) {
 	for _, u := range d.world.Users {
 		password := d.world.Plain[config.SecretKey{Kind: config.UserSecret, Org: u.Org, Realm: u.Realm, Name: u.Name}].Reveal()
 		var is []string
-		if password == "" {
-			password = "key: " + d.shown("ada.pem")
-		}
 		if u.Admin {
 			is = append(is, "administrator")
+		}
+		if len(u.Keys) > 0 {
+			is = append(is, "key "+d.shown("ada.pem"))
 		}
 		if u.Attr["faspex"] != nil {
 			is = append(is, "in Faspex")
@@ -338,6 +341,25 @@ func aligned(b *strings.Builder, rows [][]string) {
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 }
+
+// people says where to sign in. The challenge is that of RFC 7636 Appendix B, whose
+// verifier everybody knows: redeeming the code takes a curl line then.
+func (d *demo) people(b *strings.Builder) {
+	password := d.world.Plain[config.SecretKey{Kind: config.UserSecret, Org: config.DefaultOrganization, Realm: "local", Name: demoPerson}].Reveal()
+	q := url.Values{
+		"response_type": {"code"}, "client_id": {"portal"}, "redirect_uri": {"http://127.0.0.1:8421/callback"}, "scope": {"openid profile email read"},
+		"state": {"demo"}, "code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"},
+	}
+	fmt.Fprintf(b, "Pages to open in a browser, as %s with password %s:\n\n", demoPerson, password)
+	aligned(b, [][]string{
+		{"your account", d.settings.PublicURL + "/login"},
+		{"allow a client", d.settings.PublicURL + "/oauth2/authorize?" + q.Encode()},
+		{"the same, with its tokens", "jeton token oidc --grant code"},
+	})
+}
+
+// demoPerson is who signs in when somebody just looks.
+const demoPerson = "sam"
 
 type call struct{ what, line string }
 

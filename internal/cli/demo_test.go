@@ -156,6 +156,19 @@ func TestEveryCallTheDemoPrintsWorksWhenPasted(t *testing.T) {
 	if took > 5*time.Second {
 		t.Errorf("the first token took %s", took)
 	}
+	opened := 0
+	for _, line := range printed {
+		if _, to, found := strings.Cut(line, "  http://"); found && !strings.HasPrefix(line, "jeton ") {
+			opened++
+			page := paste(t, home, "curl -L 'http://"+to+"'")
+			if !strings.Contains(page, `autocomplete="current-password"`) && !strings.Contains(page, `autocomplete="username`) {
+				t.Errorf("%s\nis no page to sign in on:\n%s", line, page)
+			}
+		}
+	}
+	if opened < 2 {
+		t.Errorf("%d pages to open are printed:\n%s", opened, strings.Join(printed, "\n"))
+	}
 	for _, line := range printed { // a second time too: no assertion is used up
 		if strings.Contains(line, "assertion@") && strings.HasPrefix(line, "curl ") {
 			paste(t, home, line)

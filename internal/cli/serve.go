@@ -28,11 +28,12 @@ import (
 type ServeCmd struct {
 	placeFlags
 	transportFlags
-	Readers        int    `placeholder:"N"`
-	Writers        int    `placeholder:"N"`
-	LogLevel       string `name:"log-level" placeholder:"LEVEL"`
-	LogFormat      string `name:"log-format" placeholder:"FORM"`
-	AuditRetention string `name:"audit-retention" placeholder:"TIME"`
+	Outgoing       []string `placeholder:"CIDR"`
+	Readers        int      `placeholder:"N"`
+	Writers        int      `placeholder:"N"`
+	LogLevel       string   `name:"log-level" placeholder:"LEVEL"`
+	LogFormat      string   `name:"log-format" placeholder:"FORM"`
+	AuditRetention string   `name:"audit-retention" placeholder:"TIME"`
 }
 
 // Help implements kong.HelpProvider.
@@ -84,7 +85,7 @@ func (c *ServeCmd) Run(env *Env) error {
 
 func (c *ServeCmd) settings(env *Env) (config.Serve, error) {
 	s := c.transportFlags.over(c.placeFlags.settings(env), env)
-	s.Readers, s.Writers, s.LogLevel, s.LogFormat = c.Readers, c.Writers, c.LogLevel, c.LogFormat
+	s.Outgoing, s.Readers, s.Writers, s.LogLevel, s.LogFormat = c.Outgoing, c.Readers, c.Writers, c.LogLevel, c.LogFormat
 	if c.AuditRetention != "" { // read as the variable is
 		one := func(name string) string {
 			if name == "JETON_AUDIT_RETENTION" {
@@ -238,6 +239,7 @@ func (x *service) configure(c *server.Config) {
 	s := x.settings
 	c.Log, c.Secure = x.log, x.tls != nil
 	c.Proxies, _ = s.Proxies() // checked with the settings
+	c.Outgoing, _ = s.OutgoingNetworks()
 	c.Retention = time.Duration(*s.AuditRetention) * time.Second
 	if *s.AuditRetention == 0 { // never: longer than anybody looks back
 		c.Retention = 200 * 365 * 24 * time.Hour

@@ -74,11 +74,13 @@ type TokenOidcCmd struct {
 	playFlags
 	secretFlags
 	passwordFlags
-	Grant    string `enum:"client_credentials,password,refresh_token,jwt" default:"client_credentials" placeholder:"TYPE" help:"What is presented."`
+	Grant    string `enum:"client_credentials,code,password,refresh_token,jwt" default:"client_credentials" placeholder:"TYPE" help:"What is presented; with code a person signs in in a browser."`
 	Client   string `placeholder:"ID" help:"Client id." otherwise:"asked for"`
 	Scope    string `placeholder:"LIST" help:"Scope to ask for, separated by spaces."`
 	Resource string `placeholder:"URI" help:"Resource server the token is for."`
 	Key      string `placeholder:"FILE" help:"Private key that signs the assertion, PEM; with --grant jwt."`
+
+	NoBrowser bool `name:"no-browser" help:"Print where to sign in and open no browser; with --grant code."`
 }
 
 // Examples implements exampler.
@@ -86,6 +88,7 @@ func (*TokenOidcCmd) Examples() []string {
 	return []string{
 		"jeton token oidc --client batch --secret-file batch.secret --scope read",
 		"jeton token oidc --grant jwt --client robot --key robot.pem -u ada",
+		"jeton token oidc --grant code --client cli      # opens a browser",
 	}
 }
 
@@ -95,7 +98,7 @@ func (*TokenOidcCmd) Exits() []int { return tokenExits }
 // Run gets the token.
 func (c *TokenOidcCmd) Run(env *Env) error {
 	p := &play{env: env, flags: c.playFlags, dialect: "oidc", grant: c.Grant, client: c.Client, scope: c.Scope, resource: c.Resource,
-		user: c.User, keyFile: env.Path(c.Key), secretFlags: c.secretFlags, passwordFlags: c.passwordFlags}
+		user: c.User, keyFile: env.Path(c.Key), noBrowser: c.NoBrowser, secretFlags: c.secretFlags, passwordFlags: c.passwordFlags}
 	return p.run()
 }
 
@@ -230,6 +233,9 @@ type play struct {
 	user, keyFile                             string
 	secret, password, assertion, refresh      oauth.Secret
 	demo, public                              bool          // public: the client is known to have no secret
+	noBrowser                                 bool          // none is opened for a person
+	redirect                                  string        // where the code came, and what it is redeemed with
+	code, verifier                            oauth.Secret  // the same
 	world                                     *config.World // of the demo
 	filled                                    bool
 	data                                      string // data folder of the server of this machine, "" when another is meant
@@ -242,6 +248,9 @@ func (p *play) run() error {
 	}
 	if err := p.gather(); err != nil {
 		return err
+	}
+	if p.grant == grantCode {
+		return p.signIn()
 	}
 	if p.flags.Curl {
 		_, err := fmt.Fprintln(p.env.Stdout, p.curl())
@@ -374,7 +383,12 @@ var demoClients = map[string]string{
 	"oidc": "batch", "fortiauth": "client_id", "aspire": "5b0c1f7e-3a52-4b0e-9b3e-0f6f6c1f2a11", "aoc": "mover",
 }
 
-func (p *play) demoClient() string { return demoClients[p.dialect] }
+func (p *play) demoClient() string {
+	if p.grant == grantCode {
+		return "cli"
+	}
+	return demoClients[p.dialect]
+}
 
 func (p *play) demoOrg() string {
 	if !p.demo {
@@ -451,6 +465,10 @@ func (p *play) gatherSecret() error {
 				return nil
 			}
 		}
+	}
+	if p.grant == grantCode { // a client on a person's machine has none (RFC 8252 §8.5)
+		p.public = true
+		return nil
 	}
 	if p.flags.NoInput || p.flags.Curl {
 		return fail(ExitUsage, "add --secret-file FILE or --secret-stdin", "no secret of client %s was given", p.client)

@@ -103,6 +103,11 @@ func (p *play) oidc(user, password, client, secret param) exchange {
 	case p.refresh != "":
 		grant.value = "refresh_token"
 		x.form = []param{grant, p.refreshParam("refresh_token")}
+	case p.grant == grantCode:
+		grant.value = string(oauth.GrantAuthorizationCode)
+		x.form = []param{grant, {"code", p.code.Reveal(), "CODE"}, {name: "redirect_uri", value: p.redirect}, {"code_verifier", p.verifier.Reveal(), "VERIFIER"}}
+		x.form = append(x.form, p.present(param{name: "resource", value: p.resource})...) // the code carries the scope
+		return p.authenticated(x, client, secret)
 	case p.grant == "jwt":
 		grant.value = string(oauth.GrantJWTBearer)
 		x.form = []param{grant, {"assertion", p.assertion.Reveal(), "JWT"}}
@@ -112,6 +117,11 @@ func (p *play) oidc(user, password, client, secret param) exchange {
 		x.form = []param{grant}
 	}
 	x.form = append(x.form, p.present(param{name: "scope", value: p.scope}, param{name: "resource", value: p.resource})...)
+	return p.authenticated(x, client, secret)
+}
+
+// authenticated adds the client's credentials, or its name alone.
+func (p *play) authenticated(x exchange, client, secret param) exchange {
 	if p.secret == "" && (!p.flags.Curl || p.demo || p.public) {
 		x.form = append(x.form, client)
 		return x
@@ -344,7 +354,7 @@ func (p *play) read(status int, body []byte) (*savedToken, error) {
 	t := &savedToken{
 		Name: first(p.flags.Profile, p.dialect), Dialect: p.dialect, Server: p.base, Organization: p.org, Client: p.client, User: p.user,
 		Realm: p.realm, Grant: p.grant, Asked: p.scope, Resource: p.resource, Status: status, Issued: now, Demo: p.demo,
-		Access: text(names.access), Refresh: text(names.refresh), Scope: first(text("scope"), p.scope), Data: p.flags.Data,
+		Access: text(names.access), Refresh: text(names.refresh), id: text("id_token"), Scope: first(text("scope"), p.scope), Data: p.flags.Data,
 		KeyFile: p.keyFile, SecretFile: p.env.Path(p.SecretFile), PasswordFile: p.env.Path(p.PasswordFile), CACert: p.env.Path(p.flags.CACert),
 	}
 	switch {

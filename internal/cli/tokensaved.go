@@ -43,6 +43,8 @@ type savedToken struct {
 	Scope   string `json:"scope,omitempty"`
 	Issued  int64  `json:"issued"`            // unix seconds
 	Expires int64  `json:"expires,omitempty"` // unix seconds, 0 = never
+
+	id string // ID token of the answer; it is checked and not kept
 }
 
 // profileName is what a profile may be called: it becomes a file's name.
@@ -201,6 +203,9 @@ func (t *savedToken) play(env *Env) *play {
 // again gets what a profile holds once more: with its refresh token where there is
 // one, else as it was got.
 func (p *play) again(t *savedToken) (*savedToken, error) {
+	if t.Refresh == "" && t.Grant == grantCode {
+		return nil, p.stale(t, fail(ExitRefused, "", "its sign-in gave no refresh token"))
+	}
 	if t.Refresh == "" {
 		if err := p.gather(); err != nil {
 			return nil, p.stale(t, err)
@@ -221,7 +226,11 @@ func (p *play) again(t *savedToken) (*savedToken, error) {
 
 // stale says that a profile has ended and cannot be renewed by itself.
 func (p *play) stale(t *savedToken, why error) error {
-	return fail(exitOf(why).Code, "jeton token "+t.Dialect+" --profile "+t.Name, "profile %s has ended, and %s", t.Name, exitOf(why).Text)
+	again := "jeton token " + t.Dialect + " --profile " + t.Name
+	if t.Grant == grantCode {
+		again += " --grant code --client " + t.Client
+	}
+	return fail(exitOf(why).Code, again, "profile %s has ended, and %s", t.Name, exitOf(why).Text)
 }
 
 func sortedNames(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }

@@ -53,6 +53,7 @@ const MaxSecrets = 3
 type Key struct {
 	ID      string `json:"kid,omitempty"`
 	PEM     string `json:"pem"` // SubjectPublicKeyInfo, as handed in
+	Label   string `json:"label,omitempty"`
 	Created int64  `json:"created,omitempty"`
 }
 

@@ -77,6 +77,11 @@ func (r *Registry) Load(ctx context.Context) error {
 	for i := range orgs {
 		s.addOrg(&orgs[i])
 	}
+	for i := range orgs { // behind those that were given: one of those may be the same
+		if _, own := orgs[i].Home(); own != "" && len(orgs[i].Prefixes) == 0 {
+			s.prefixes = append(s.prefixes, prefix{own, &orgs[i]})
+		}
+	}
 	for i := range clients {
 		c := &clients[i]
 		s.clients[name{c.Org, c.ID}] = c
@@ -91,7 +96,7 @@ func (r *Registry) Load(ctx context.Context) error {
 		}
 	}
 	// The longest prefix that fits is meant.
-	slices.SortFunc(s.prefixes, func(a, b prefix) int { return len(b.path) - len(a.path) })
+	slices.SortStableFunc(s.prefixes, func(a, b prefix) int { return len(b.path) - len(a.path) })
 	r.current.Store(s)
 	return nil
 }

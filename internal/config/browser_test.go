@@ -192,6 +192,7 @@ func TestALogoIsAPictureAndNothingElse(t *testing.T) {
 		"style with escapes":       `<path style="fill:u\72l(https://evil.example/x)"/>`,
 		"style in capitals":        `<path style="fill:URL(//evil.example/x)"/>`,
 		"second reference":         `<path fill="url(#a)" style="fill:url(#b);stroke:url(//evil.example)"/>`,
+		"another function":         `<path style="fill:image-set('x.png' 1x)"/>`,
 		"base":                     `<g xml:base="https://evil.example/"/>`,
 		"entity":                   `<text>&xxe;</text>`,
 		"not closed":               `<g>`,

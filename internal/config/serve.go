@@ -28,6 +28,7 @@ type Serve struct {
 	TLSCert     string   `yaml:"tls_cert" env:"JETON_TLS_CERT" doc:"certificate chain, PEM"`
 	TLSKey      string   `yaml:"tls_key" env:"JETON_TLS_KEY" doc:"private key of the certificate, PEM"`
 	BehindProxy []string `yaml:"behind_proxy" env:"JETON_BEHIND_PROXY" doc:"networks (CIDR) of proxies that end TLS and whose X-Forwarded-For is believed"`
+	Outgoing    []string `yaml:"outgoing" env:"JETON_OUTGOING" default:"none; loopback while only loopback reaches the server" doc:"networks (CIDR) outside of the public Internet that registered URLs may point into"`
 
 	LogLevel  string `yaml:"log_level" env:"JETON_LOG_LEVEL" one:"debug info warn error" default:"info; warn on a terminal" doc:"least severe log line written"`
 	LogFormat string `yaml:"log_format" env:"JETON_LOG_FORMAT" one:"text json" default:"json; text on a terminal" doc:"form of log lines"`
@@ -180,6 +181,9 @@ func (s Serve) Check() error {
 	if _, err := s.Proxies(); err != nil {
 		return err
 	}
+	if _, err := s.OutgoingNetworks(); err != nil {
+		return err
+	}
 	if s.Metrics != "" {
 		if _, err := listenHost(s.Metrics, "--metrics"); err != nil {
 			return err
@@ -220,18 +224,29 @@ func (s Serve) checkTLS() error {
 func (s Serve) Proxies() ([]netip.Prefix, error) { return proxies(s.BehindProxy) }
 
 func proxies(list []string) ([]netip.Prefix, error) {
+	return networks(list, "--behind-proxy", "would believe every address on the network", "name the proxies only, such as 10.0.0.4/32")
+}
+
+// OutgoingNetworks is Outgoing as networks.
+func (s Serve) OutgoingNetworks() ([]netip.Prefix, error) {
+	return networks(s.Outgoing, "--outgoing", "would let whoever registers a URL call everything this machine reaches", "name the clients' networks only, such as 10.20.0.0/16")
+}
+
+// networks reads a flag's list of networks; a single address is one, too. all says
+// what is wrong with the network of all addresses, and next what to do about it.
+func networks(list []string, flag, all, next string) ([]netip.Prefix, error) {
 	var out []netip.Prefix
 	for _, text := range list {
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
 			ip, err := netip.ParseAddr(text)
 			if err != nil || ip.Zone() != "" {
-				return nil, usage(fmt.Sprintf("--behind-proxy %s is not a network", text), "write it like 10.0.0.0/8 or 10.0.0.4")
+				return nil, usage(fmt.Sprintf("%s %s is not a network", flag, text), "write it like 10.0.0.0/8 or 10.0.0.4")
 			}
 			p = netip.PrefixFrom(ip, ip.BitLen())
 		}
 		if p.Bits() == 0 {
-			return nil, usage(fmt.Sprintf("--behind-proxy %s would believe every address on the network", text), "name the proxies only, such as 10.0.0.4/32")
+			return nil, usage(fmt.Sprintf("%s %s %s", flag, text, all), next)
 		}
 		out = append(out, p.Masked())
 	}

@@ -149,3 +149,35 @@ func TestSettingsThatCannotBeAreRefused(t *testing.T) {
 		t.Errorf("an empty file is all defaults:\n%s", lines(ps))
 	}
 }
+
+func TestOutgoingNamesNetworksAndNeverAll(t *testing.T) {
+	for _, x := range []struct {
+		list []string
+		want string // of the error
+		nets []string
+	}{
+		{nil, "", nil},
+		{[]string{"10.20.0.0/16", "fd00::/8", "127.0.0.1"}, "", []string{"10.20.0.0/16", "fd00::/8", "127.0.0.1/32"}},
+		{[]string{"10.20.3.4/16"}, "", []string{"10.20.0.0/16"}},
+		{[]string{"0.0.0.0/0"}, "error: --outgoing 0.0.0.0/0 would let whoever registers a URL call everything this machine reaches", nil},
+		{[]string{"10.0.0.1", "::/0"}, "error: --outgoing ::/0 would let", nil},
+		{[]string{"app.example"}, "error: --outgoing app.example is not a network", nil},
+		{[]string{"fe80::1%eth0"}, "error: --outgoing fe80::1%eth0 is not a network", nil},
+	} {
+		s := Serve{Outgoing: x.list}
+		nets, err := s.OutgoingNetworks()
+		if x.want != "" {
+			if err == nil || !strings.HasPrefix(err.Error(), x.want) || s.Check() == nil {
+				t.Errorf("%v: %v", x.list, err)
+			}
+			continue
+		}
+		var got []string
+		for _, n := range nets {
+			got = append(got, n.String())
+		}
+		if err != nil || s.Check() != nil || !cmp.Equal(got, x.nets) {
+			t.Errorf("%v: %v %v", x.list, got, err)
+		}
+	}
+}

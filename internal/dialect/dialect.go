@@ -43,6 +43,10 @@ type Dialect struct {
 	// CheckScope refuses a scope a client of the organization cannot have, for the
 	// checks of configuration; nil: any scope.
 	CheckScope func(org *client.Org, scope string) error
+	// Preview is what a client is told of a person, for an administrator to look at: the
+	// claims of an ID token that are not the server's own, those of the userinfo endpoint
+	// and those of an access token, each a JSON object; nil: the dialect has no such claims.
+	Preview func(c *client.Client, s oauth.Subject, scope oauth.Scope) (id, userinfo, access []byte)
 	// Mount adds the routes.
 	Mount func(*Mux, *core.Core)
 }

@@ -2,9 +2,11 @@ package grant
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -37,7 +39,7 @@ func CodeHash(code string) []byte {
 func (g AuthorizationCode) prove(ctx context.Context, x *Exchange, r *Request, c *client.Client, p policy.Profile) (oauth.Proof, error) {
 	rec := audit.From(ctx)
 	hash := CodeHash(g.Code)
-	a, err := x.Codes.Code(ctx, hash)
+	a, err := x.authorization(ctx, r.Org.ID, g.Code, hash)
 	if x.Codes.IsNotFound(err) {
 		rec.Fail("code", "one this server gave", "unknown", "start again at the authorization endpoint")
 		return oauth.Proof{}, oauth.Refuse(oauth.BadCode, "")
@@ -49,7 +51,7 @@ func (g AuthorizationCode) prove(ctx context.Context, x *Exchange, r *Request, c
 		rec.Fail("code", "given to "+a.Client, c.ID, "each client redeems its own codes")
 		return oauth.Proof{}, oauth.Refuse(oauth.BadCode, "")
 	}
-	if a.Used != 0 { // RFC 6749 §4.1.2: what was made from it ends too
+	if a.Used != 0 || (a.Sealed != 0 && x.Now().Unix() >= a.Sealed) { // RFC 6749 §4.1.2: what was made from it ends too
 		return oauth.Proof{}, x.replayed(ctx, r, hash)
 	}
 	if err := g.bound(ctx, x.Now(), a); err != nil {
@@ -70,8 +72,60 @@ func (g AuthorizationCode) prove(ctx context.Context, x *Exchange, r *Request, c
 	return oauth.Proof{
 		Subject: u.Subject(), AMR: a.AMR, AuthTime: time.Unix(a.AuthTime, 0), Bounded: true, Granted: a.Scope, Audience: a.Audience,
 		Note:  a.Note,
-		Login: oauth.Login{Session: a.Session, ACR: a.ACR, Claims: a.Claims, Nonce: a.Nonce, Code: g.Code, Redeem: hash},
+		Login: oauth.Login{Session: a.Session, ACR: a.ACR, Claims: a.Claims, Nonce: a.Nonce, Code: g.Code, Redeem: hash, Sealed: a.Sealed},
 	}, nil
+}
+
+// sealed is what a code carries.
+type sealed struct {
+	oauth.Authorization
+	Ends int64  `json:"ends"`
+	Salt []byte `json:"salt"` // no two codes are one
+}
+
+const (
+	codeLabel = "authorization code"
+	// maxCode bounds a code that carries its authorization, in bytes: it stands in a
+	// redirect, and there are programs that cut those.
+	maxCode = 1500
+)
+
+// SealCode makes a code that carries its authorization, so that nothing is kept
+// until it is redeemed; "" when it would be too long for a URL.
+func SealCode(s Sealer, a *oauth.Authorization) string {
+	var salt [12]byte
+	_, _ = rand.Read(salt[:]) // never fails (crypto/rand)
+	b, err := json.Marshal(sealed{*a, a.Expires, salt[:]})
+	if err != nil {
+		return ""
+	}
+	code := base64.RawURLEncoding.EncodeToString(s.Seal(codeLabel, b, []byte(a.Org)))
+	if len(code) > maxCode {
+		return ""
+	}
+	return code
+}
+
+// minSealed tells a code that carries its authorization from a drawn one, by length.
+const minSealed = 100
+
+// authorization finds what stands behind a code: in the code itself, or kept. Of one
+// that carries it, whether it was used is for the transaction that redeems it.
+func (x *Exchange) authorization(ctx context.Context, org, code string, hash []byte) (*oauth.Authorization, error) {
+	if len(code) < minSealed || x.Seal == nil {
+		return x.Codes.Code(ctx, hash)
+	}
+	var c sealed
+	b, err := base64.RawURLEncoding.Strict().DecodeString(code)
+	if err != nil || len(code) > maxCode {
+		return x.Codes.Code(ctx, hash)
+	}
+	plain, err := x.Seal.Unseal(codeLabel, b, []byte(org))
+	if err != nil || json.Unmarshal(plain, &c) != nil {
+		return x.Codes.Code(ctx, hash)
+	}
+	c.Expires, c.Sealed = c.Ends, c.Ends
+	return &c.Authorization, nil
 }
 
 // bound checks life, redirect URI and PKCE verifier.

@@ -78,6 +78,12 @@ type Codes interface {
 	IsNotFound(err error) bool
 }
 
+// Sealer hides what a code carries (vault.Vault).
+type Sealer interface {
+	Seal(label string, plain, ad []byte) []byte
+	Unseal(label string, sealed, ad []byte) ([]byte, error)
+}
+
 // Exchange holds the rooms a token request walks through.
 type Exchange struct {
 	Clients Clients
@@ -85,6 +91,7 @@ type Exchange struct {
 	Mint    *mint.Mint
 	Marks   Marks
 	Codes   Codes
+	Seal    Sealer
 	Now     func() time.Time
 }
 

@@ -60,9 +60,9 @@ type Storage interface {
 	NewHandle(ends int64) int64
 	// PutFamily fails with ErrExists when the handle is taken.
 	PutFamily(ctx context.Context, f *oauth.Family, aliases []Alias) error
-	// Redeem is PutFamily that uses up an authorization code (its SHA-256) with it;
+	// Redeem is PutFamily that uses up an authorization code (l.Redeem) with it;
 	// ErrChanged when that was used already, is over, or its browser session ended.
-	Redeem(ctx context.Context, f *oauth.Family, aliases []Alias, code []byte, issuer string) error
+	Redeem(ctx context.Context, f *oauth.Family, aliases []Alias, l oauth.Login, issuer string) error
 	// Family and FamilyByAlias fail with ErrNotFound.
 	Family(ctx context.Context, id int64) (State, error)
 	FamilyByAlias(ctx context.Context, hash []byte) (State, Alias, error)
@@ -197,9 +197,11 @@ func (m *Mint) Issue(ctx context.Context, o Order) (oauth.Tokens, error) {
 			return oauth.Tokens{}, oauth.Refuse(oauth.CodeUsed, "")
 		}
 		if m.store.IsExists(err) && form.Kind == policy.Spelled {
-			if same, err := m.same(ctx, f, aliases); err != nil || same != 0 {
-				t.Family = same
-				return t, err
+			if redeem == nil { // a code is used up by a grant of its own
+				if same, err := m.same(ctx, f, aliases); err != nil || same != 0 {
+					t.Family = same
+					return t, err
+				}
 			}
 			if o.Decision.Access > time.Minute { // its text is another's: one that ends a second sooner
 				o.Decision.Access -= time.Second
@@ -220,8 +222,8 @@ func (m *Mint) Issue(ctx context.Context, o Order) (oauth.Tokens, error) {
 const maxHandles = 8
 
 func (m *Mint) put(ctx context.Context, o Order, f *oauth.Family, aliases []Alias) error {
-	if code := o.Proof.Login.Redeem; code != nil {
-		return m.store.Redeem(ctx, f, aliases, code, o.Issuer)
+	if l := o.Proof.Login; l.Redeem != nil {
+		return m.store.Redeem(ctx, f, aliases, l, o.Issuer)
 	}
 	return m.store.PutFamily(ctx, f, aliases)
 }

@@ -124,6 +124,9 @@ type Login struct {
 	// Redeem is the SHA-256 of the code to be used up in the transaction that keeps
 	// the grant; nil: none.
 	Redeem []byte
+	// Sealed says that nothing was kept of the code so far: it carries its own
+	// authorization, until this time (unix seconds). 0: it is kept.
+	Sealed int64
 }
 
 // Authorization is what a person allowed a client: the record behind an
@@ -150,6 +153,7 @@ type Authorization struct {
 	Expires int64 `json:"-"` // unix seconds
 	Used    int64 `json:"-"` // unix milliseconds, 0 = not yet
 	Family  int64 `json:"-"` // made from it
+	Sealed  int64 `json:"-"` // of Login
 }
 
 // Family is one grant that was given: the record behind an opaque access token,

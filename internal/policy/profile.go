@@ -99,6 +99,7 @@ type CodeFlow struct {
 	Length   int           // characters of a code
 	Alphabet string        // Base62 or Base64URL; Length and Alphabet hold 128 bits or more
 	Life     time.Duration // of a code, 0 = 60 s (RFC 9700 §2.1.1)
+	Sealed   bool          // a code may be of any length: it carries its authorization, and only its use is kept
 	Issuer   bool          // iss in every answer (RFC 9207)
 	Found    bool          // the vendor redirects with 302
 	Denied   string        // error_description of a person's no, "" = the standard one

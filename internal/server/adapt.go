@@ -26,8 +26,8 @@ func (f families) PutFamily(ctx context.Context, x *oauth.Family, aliases []mint
 	return f.Store.PutFamily(ctx, x, storeAliases(aliases))
 }
 
-func (f families) Redeem(ctx context.Context, x *oauth.Family, aliases []mint.Alias, code []byte, issuer string) error {
-	return f.Store.Redeem(ctx, x, storeAliases(aliases), code, issuer)
+func (f families) Redeem(ctx context.Context, x *oauth.Family, aliases []mint.Alias, l oauth.Login, issuer string) error {
+	return f.Store.Redeem(ctx, x, storeAliases(aliases), store.Redeemed{Code: l.Redeem, Sealed: l.Sealed, Issuer: issuer})
 }
 
 func (f families) Family(ctx context.Context, id int64) (mint.State, error) {

@@ -15,6 +15,6 @@ func (s *Server) people(v *vault.Vault) (*web.Face, error) {
 		return nil, fmt.Errorf("pages: %w", err)
 	}
 	return &web.Face{
-		Core: s.Core, Pages: pages, Guard: page.Guard{Derive: v.Derive, Now: s.config.Now},
+		Core: s.Core, Pages: pages, Guard: page.Guard{Derive: v.Derive, Now: s.config.Now}, Tickets: s.Store,
 	}, nil
 }

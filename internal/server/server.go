@@ -25,7 +25,9 @@ import (
 	"jeton/internal/identity"
 	"jeton/internal/jose"
 	"jeton/internal/keys"
+	"jeton/internal/logout"
 	"jeton/internal/mint"
+	"jeton/internal/oauth"
 	"jeton/internal/policy"
 	"jeton/internal/ratelimit"
 	"jeton/internal/session"
@@ -41,6 +43,7 @@ type Config struct {
 	PublicURL string         // where clients reach it; "" = as the loopback request says
 	Loopback  bool           // requests for loopback host names are answered too
 	Proxies   []netip.Prefix // whose forwarding headers count
+	Outgoing  []netip.Prefix // beyond the public Internet, where registered URLs may point
 	Secure    bool           // clients come by https even without a proxy
 	Demo      bool
 	Now       func() time.Time
@@ -65,6 +68,7 @@ type Server struct {
 	front   *dialect.Front
 	base    base
 	limits  *ratelimit.Throttle
+	logouts *logout.Sender
 	close   sync.Once
 	// revision is that of the store when learn last read it; Run's alone.
 	revision int64
@@ -144,9 +148,10 @@ func (s *Server) wire(ctx context.Context) (err error) {
 	}
 	sessions := &session.Manager{Store: s.Store, Now: c.Now}
 	s.Core = &core.Core{
-		Exchange: &grant.Exchange{Clients: registry, Users: users, Mint: m, Marks: s.Store, Codes: s.Store, Now: c.Now},
+		Exchange: &grant.Exchange{Clients: registry, Users: users, Mint: m, Marks: s.Store, Codes: s.Store, Seal: v, Now: c.Now},
 		Authorize: &authorize.Service{
 			Clients: registry, Profiles: m, Store: s.Store, Seal: v, CodeHash: grant.CodeHash, Now: c.Now,
+			SealCode: func(a *oauth.Authorization) string { return grant.SealCode(v, a) },
 		},
 		Mint: m, Clients: registry, Users: users, Keys: s.Ring, Vault: v, Log: c.Log, Events: s.Store, Now: c.Now, Demo: c.Demo,
 		Admin: &admin.Service{
@@ -156,6 +161,7 @@ func (s *Server) wire(ctx context.Context) (err error) {
 		Sessions: sessions,
 		Limits:   ratelimit.NewLimiter(1200, 1200, c.Now),
 	}
+	s.tellClients(sessions, m)
 	if err := s.firstStart(ctx); err != nil {
 		return err
 	}
@@ -248,8 +254,11 @@ const (
 )
 
 // Run does what time asks for until ctx ends: keys are rotated, what expired is
-// swept, other nodes' changes are learned.
+// swept, other nodes' changes are learned, clients are told of logouts.
 func (s *Server) Run(ctx context.Context) {
+	var sending sync.WaitGroup
+	sending.Go(func() { s.logouts.Run(ctx) })
+	defer sending.Wait()
 	s.prepareKeys(ctx, false)
 	settled := time.After(settle)
 	sweep, refresh := time.NewTicker(sweepEvery), time.NewTicker(refreshEvery)

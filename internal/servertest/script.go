@@ -58,9 +58,10 @@ func (s scriptTB) Helper()                           {}
 func (s scriptTB) Cleanup(f func())                  { s.TestScript.Defer(f) }
 
 type state struct {
-	server *Server
-	reply  *http.Response
-	body   []byte
+	server  *Server
+	browser *Browser // of signin, nil = none yet
+	reply   *http.Response
+	body    []byte
 }
 
 // Run runs every script of a folder on both storage engines, each against a server of its own that holds
@@ -110,6 +111,7 @@ func run(t *testing.T, dir string, dsn func() string, dialects []*dialect.Dialec
 			"http": cmdHTTP, "cmpjson": cmdCmpJSON, "cmpbody": cmdCmpBody, "empty": cmdEmpty,
 			"header": cmdHeader, "noheader": cmdNoHeader, "save": cmdSave, "clock": cmdClock,
 			"jwt": cmdJWT, "explain": cmdExplain, "assertion": cmdAssertion, "apply": cmdApply, "nolog": cmdNoLog, "equal": cmdEqual,
+			"signin": cmdSignIn, "saml": cmdSAML,
 		},
 	})
 }

@@ -151,7 +151,8 @@ func Dialects(more ...*dialect.Dialect) []*dialect.Dialect {
 }
 
 // Apply applies a configuration document, with the test keys where it names
-// demo/ada.pub or demo/global.pub.
+// demo/ada.pub or demo/global.pub, and the certificate of IdP("corp") where it names
+// corp.crt.
 func (s *Server) Apply(t TB, text string) []admin.Step {
 	t.Helper()
 	w, problems := config.Load("world.yaml", []byte(text), config.Options{
@@ -176,6 +177,9 @@ func readKey(name string) ([]byte, error) {
 	base := name[strings.LastIndexByte(name, '/')+1:]
 	if k, ok := strings.CutSuffix(base, ".pub"); ok {
 		return PublicPEM(k), nil
+	}
+	if idp, ok := strings.CutSuffix(base, ".crt"); ok {
+		return []byte(IdP(idp).Certificate), nil
 	}
 	return os.ReadFile(name)
 }

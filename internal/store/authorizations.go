@@ -18,7 +18,9 @@ const (
 	putCode = `INSERT INTO code (hash, sid, expires, used, family, body) VALUES ($1, $2, $3, 0, 0, $4)`
 	getCode = `SELECT expires, used, family, body FROM code WHERE hash = $1`
 	// A code is used up by the transaction that keeps what was made from it.
-	useCode    = `UPDATE code SET used = $1, family = $2 WHERE hash = $3 AND used = 0 AND expires > $4 RETURNING sid`
+	useCode = `UPDATE code SET used = $1, family = $2 WHERE hash = $3 AND used = 0 AND expires > $4 RETURNING sid`
+	// What carries its own authorization is kept from its use on.
+	noteCode   = `INSERT INTO code (hash, sid, expires, used, family, body) VALUES ($1, $2, $3, $4, $5, '{}') ON CONFLICT (hash) DO NOTHING`
 	sweepCodes = `DELETE FROM code WHERE hash IN (SELECT hash FROM code WHERE expires <= $1 ORDER BY expires LIMIT $2)`
 
 	consentColumns = `client, scope, given, created, updated`
@@ -74,21 +76,25 @@ func (s *Store) Code(ctx context.Context, hash []byte) (*oauth.Authorization, er
 	return out, err
 }
 
+// Redeemed is a code that is used up.
+type Redeemed struct {
+	Code   []byte // hash
+	Sealed int64  // unix seconds it expires, of a code that carries its authorization; 0: it was kept by PutCode
+	Issuer string // what the client knows this server by
+}
+
 // Redeem is PutFamily for what is made from an authorization code: the code is used
 // up, and the browser session it was given in counts as used, in the same
 // transaction. ErrChanged when the code was used already, is over, or its session
-// has ended; then nothing holds. issuer is what the client knows this server by.
-func (s *Store) Redeem(ctx context.Context, f *oauth.Family, aliases []Alias, code []byte, issuer string) error {
+// has ended; then nothing holds.
+func (s *Store) Redeem(ctx context.Context, f *oauth.Family, aliases []Alias, r Redeemed) error {
 	now := s.now()
 	return s.putFamily(ctx, "redeem", f, func(t *tx) error {
-		var sid string
-		ok, err := t.change(useCode, []any{now.UnixMilli(), f.ID, code, now.Unix()}, &sid)
-		switch {
-		case err != nil:
+		if err := s.use(t, f, r, now); err != nil {
 			return err
-		case !ok || sid != f.Session:
-			return ErrChanged
-		case sid == "":
+		}
+		sid := f.Session
+		if sid == "" {
 			return putAliases(t, f.ID, f.Generation, aliases)
 		}
 		n, err := t.exec(useSession, now.Unix(), sid)
@@ -98,11 +104,28 @@ func (s *Store) Redeem(ctx context.Context, f *oauth.Family, aliases []Alias, co
 		if n == 0 {
 			return ErrChanged
 		}
-		if _, err := t.exec(putSessionClient, sid, f.Client, issuer); err != nil {
+		if _, err := t.exec(putSessionClient, sid, f.Client, r.Issuer); err != nil {
 			return err
 		}
 		return putAliases(t, f.ID, f.Generation, aliases)
 	})
+}
+
+// use notes that a code is used, for good.
+func (s *Store) use(t *tx, f *oauth.Family, r Redeemed, now time.Time) error {
+	if r.Sealed != 0 {
+		n, err := t.exec(noteCode, r.Code, f.Session, r.Sealed, now.UnixMilli(), f.ID)
+		if err == nil && (n == 0 || now.Unix() >= r.Sealed) {
+			return ErrChanged
+		}
+		return err
+	}
+	var sid string
+	ok, err := t.change(useCode, []any{now.UnixMilli(), f.ID, r.Code, now.Unix()}, &sid)
+	if err == nil && (!ok || sid != f.Session) {
+		return ErrChanged
+	}
+	return err
 }
 
 // Consent is what a person allowed a client.

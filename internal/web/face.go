@@ -26,6 +26,8 @@ type Face struct {
 	Core  *core.Core
 	Pages *page.Set
 	Guard page.Guard
+	// Tickets keeps who is away at an identity provider.
+	Tickets Tickets
 }
 
 // Dialect is the face as the server mounts it. It issues nothing, so it has no
@@ -77,6 +79,8 @@ type visit struct {
 	fields  wire.Params // of a form that was posted from our own page
 	sealed  string      // request as it came
 	pending *authorize.Pending
+	to      string // page of the account that comes next, "" = none
+	place   string // page of the account this is, "" = none of them
 	session *session.Session
 	user    *identity.User
 }
@@ -141,15 +145,19 @@ func (f *Face) resume(v *visit, sealed string) (err error) {
 	if sealed == "" {
 		return nil
 	}
+	if _, ours := places[sealed]; ours {
+		v.to = sealed
+		return nil
+	}
 	v.sealed = sealed
 	v.pending, err = f.Core.Authorize.Open(v.Context(), v.Org.ID, sealed, v.browser)
 	return err
 }
 
-// seal is the request for the next page.
+// seal is the request for the next page, or the page of the account that comes next.
 func (f *Face) seal(v *visit) string {
 	if v.pending == nil {
-		return ""
+		return v.to
 	}
 	return f.Core.Authorize.Bind(v.pending, v.browser)
 }
@@ -218,7 +226,7 @@ func (v *visit) see(location string) dialect.Reply {
 // no client is waiting, or the client.
 func (f *Face) next(v *visit) (dialect.Reply, error) {
 	if v.pending == nil {
-		return v.see(v.Site + "/account"), nil
+		return v.see(v.Site + v.home()), nil
 	}
 	d, err := f.Core.Authorize.Next(v.Context(), v.pending, v.session, v.user)
 	if oauth.Is(err, oauth.ServerError) {

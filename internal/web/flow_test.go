@@ -103,7 +103,7 @@ func TestAPersonSignsInAllowsAndTheClientGetsItsTokens(t *testing.T) {
 	b.SignIn("ada", "demo-ada")
 	b.Submit("/consent", "decision", "allow")
 	got := b.Answer()
-	if got.Get("state") != "s p&=?#1" || got.Get("iss") != servertest.Public || len(got.Get("code")) != 43 {
+	if got.Get("state") != "s p&=?#1" || got.Get("iss") != servertest.Public || len(got.Get("code")) < 43 {
 		t.Fatalf("answer %v", got)
 	}
 	status, tokens := redeem(t, s, got.Get("code"))

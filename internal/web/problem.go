@@ -43,7 +43,9 @@ func (f *Face) Problem(r *dialect.Request, e dialect.Refusal) dialect.Reply {
 	}
 	v := &visit{Request: r}
 	var cookie *http.Cookie
-	if v.browser, cookie = f.Guard.Browser(r.Request, r.Secure); cookie != nil {
+	// With another site's form browsers send no cookies: the name this one has must not
+	// be lost for it.
+	if v.browser, cookie = f.Guard.Browser(r.Request, r.Secure); cookie != nil && r.Method != http.MethodPost {
 		v.cookies = append(v.cookies, cookie)
 	}
 	x := f.frame(v)
@@ -75,7 +77,11 @@ func (f *Face) Problem(r *dialect.Request, e dialect.Refusal) dialect.Reply {
 // asker is the name and id of the client a request speaks of; the name is "" when
 // there is none.
 func (f *Face) asker(r *dialect.Request) (name, id string) {
-	if q, err := r.Query(); err == nil {
+	q, err := r.Query()
+	if err == nil && r.Method == http.MethodPost {
+		q, err = fields(r)
+	}
+	if err == nil {
 		id = q.Text("client_id")
 		if sealed := q.Text("r"); sealed != "" {
 			id = f.Core.Authorize.Asker(r.Org.ID, sealed)

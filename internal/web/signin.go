@@ -23,10 +23,7 @@ func (f *Face) signIn(r *dialect.Request) (dialect.Reply, error) {
 		return dialect.Reply{}, err
 	}
 	if v.pending == nil {
-		if v.user != nil {
-			return v.see(v.Site + "/account"), nil
-		}
-		return f.draw(v, http.StatusOK, f.signInPage(v, "", ""))
+		return f.signInHere(v)
 	}
 	if q, err := r.Query(); err == nil && q.Has("switch") {
 		v.pending.Again(f.Core.Now())
@@ -202,12 +199,13 @@ func (f *Face) changeDue(r *dialect.Request) (dialect.Reply, error) {
 	if v.user == nil || !v.user.PasswordDue {
 		return dialect.Reply{}, oauth.Refuse(oauth.NotDue, "")
 	}
+	v.acts()
 	field, note, err := f.changePassword(v)
 	if err != nil {
 		return dialect.Reply{}, err
 	}
 	if field != "" {
-		return f.draw(v, http.StatusUnprocessableEntity, page.NewPassword{Due: true, Minimum: minimum, Problem: note, Wrong: field})
+		return f.passwordAgain(v, page.NewPassword{Due: true, Minimum: minimum, Problem: note, Wrong: field})
 	}
 	return f.next(v)
 }
@@ -245,7 +243,7 @@ func (f *Face) changePassword(v *visit) (field string, note page.Note, err error
 	if err := identity.CheckPassword(oauth.Secret(fresh), true, v.user.Name, v.Org.Name, "jeton"); err != nil {
 		return wrong("new", passwordKey(oauth.AsRefusal(err).Description))
 	}
-	if err := f.Core.Admin.SetPassword(v.Context(), v.Org.ID, v.user.ID, oauth.Secret(fresh)); err != nil {
+	if err := f.Core.Admin.ChangePassword(v.Context(), v.user, oauth.Secret(fresh)); err != nil {
 		return "", page.Note{}, err
 	}
 	u, err := f.Core.Users.ByID(v.Context(), v.Org.ID, v.user.ID)

@@ -49,7 +49,9 @@ func Fields(body []byte, repeat []string, raw ...string) (Params, error) {
 }
 
 // Query reads the query string of a URL by the rules of Form.
-func Query(rawQuery string, raw ...string) (Params, error) { return parse(rawQuery, raw, []string{repeatable}) }
+func Query(rawQuery string, raw ...string) (Params, error) {
+	return parse(rawQuery, raw, []string{repeatable})
+}
 
 func parse(s string, raw, repeat []string) (Params, error) {
 	if s == "" {

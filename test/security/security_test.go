@@ -30,6 +30,7 @@ import (
 func TestMain(m *testing.M) {
 	code := m.Run()
 	lasting.close()
+	crowd.close()
 	if err := postgres.stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
@@ -181,7 +182,14 @@ func (a answer) member(name string) string {
 	return fmt.Sprint(v[name])
 }
 
-func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, a.body) }
+// String leaves out most of a page.
+func (a answer) String() string {
+	if strings.HasPrefix(a.body, "<!doctype") && len(a.body) > 1500 {
+		_, main, _ := strings.Cut(a.body, "<h1>")
+		return fmt.Sprintf("%d page %.700s", a.status, main)
+	}
+	return fmt.Sprintf("%d %s", a.status, a.body)
+}
 
 // send sends a request. Every answer is checked for what no answer may be.
 func (s site) send(method, path, body string, h http.Header) answer {

@@ -1,14 +1,16 @@
 // Package aoc speaks IBM Aspera on Cloud: its OAuth endpoints for programs that
-// sign an assertion, its node bearer tokens, and the part of its resource API by
-// which clients, keys and lists of users are managed. The server mounts Dialect.
-// The package decodes, calls the core and words the answer; it never verifies a
-// signature, decides a scope's life or opens the store.
+// sign an assertion and for people in a browser, its node bearer tokens, and the
+// part of its resource API by which clients, keys and lists of users are managed.
+// The server mounts Dialect. The package decodes, calls the core and words the
+// answer; it never verifies a signature, signs anybody in, decides a scope's life or
+// opens the store.
 package aoc
 
 import (
 	_ "embed"
 	"time"
 
+	"jeton/internal/client"
 	"jeton/internal/core"
 	"jeton/internal/dialect"
 	"jeton/internal/jose"
@@ -83,7 +85,11 @@ var orgSettings = []dialect.Setting{
 	{Name: nodeLife, Kind: "duration", Default: "86400", Meaning: "life of node bearer tokens; a node honours one until it ends, revoked or not"},
 }
 
-const accessLife = 24 * time.Hour
+const (
+	accessLife = 24 * time.Hour
+	codeLife   = time.Minute
+	codeChars  = 43 // 256 bits
+)
 
 // Profile is how tokens of Aspera on Cloud live: a day for an access token, and a
 // refresh token of thirty days, used once, for the browser flow only.
@@ -99,24 +105,30 @@ var Profile = policy.Profile{
 	AccessLife:  accessLife,
 	RefreshLife: 30 * 24 * time.Hour,
 	FamilyLife:  90 * 24 * time.Hour,
-	Scopes:      scopes,
+	Scopes:      allowed,
 	Grants:      []oauth.GrantType{oauth.GrantAuthorizationCode, oauth.GrantRefreshToken},
 	RefreshFor:  []oauth.GrantType{oauth.GrantAuthorizationCode},
-	Rotate:      true,
-	Grace:       10 * time.Second,
+	Code: &policy.CodeFlow{
+		Length: codeChars, Alphabet: policy.Base64URL, Life: codeLife, Found: true, Denied: "User denied access",
+		PKCE: (*client.Client).Public, Consent: consent,
+	},
+	Rotate: true,
+	Grace:  10 * time.Second,
 }
 
 type face struct{ core *core.Core }
 
 func mount(m *dialect.Mux, c *core.Core) {
 	f := face{c}
-	for _, base := range []string{"/api/v1/oauth2/{org}", "/oauth2/{org}"} {
+	asking := m.When(f.asksFirst)
+	for _, base := range []string{"/api/v1/oauth2/{org}", "/oauth2/{org}", "/api/v1/oauth2"} {
+		m.Handle("GET", base+"/authorize", f.authorize)
 		m.Handle("POST", base+"/token", f.token)
+		asking.Handle("OPTIONS", base+"/token", f.preflight)
 		m.Handle("POST", base+"/revoke", f.revoke)
-		m.Handle("GET", base+"/login", f.login)
 	}
-	m.Handle("POST", "/api/v1/oauth2/token", f.token)
-	m.Handle("POST", "/api/v1/oauth2/revoke", f.revoke)
+	m.Handle("GET", "/api/v1/oauth2/{org}/login", f.login)
+	m.Handle("GET", "/oauth2/{org}/login", f.login)
 	m.Handle("GET", "/auth/ping", f.toLogin)
 	m.When(func(r *dialect.Request) bool { return r.Bound }).Handle("GET", "/", f.toLogin)
 	f.mountResources(m.Voice(resource))

@@ -2,7 +2,6 @@ package aoc
 
 import (
 	"context"
-	"net/http"
 	"time"
 	"unicode"
 
@@ -133,28 +132,28 @@ func (f face) token(r *dialect.Request) (dialect.Reply, error) {
 		return dialect.Reply{}, err
 	}
 	cred.Audience = audience(r, o)
-	if err := f.origin(r, o, cred.ID); err != nil {
-		return dialect.Reply{}, err
+	if !f.allowOrigin(r, o, cred.ID) {
+		return dialect.Reply{}, oauth.Refuse(oauth.InvalidClient, "")
 	}
-	g, err := f.grant(r, p, o, cred)
-	if err != nil {
-		return dialect.Reply{}, err
-	}
+	g := f.grant(p, o, cred)
 	scope, err := oauth.ParseScope(p.Text("scope"))
 	if err != nil {
 		return dialect.Reply{}, err
 	}
+	if g.Type() == oauth.GrantAuthorizationCode {
+		scope = nil // the vendor's clients repeat what they asked for, and the person may have allowed less
+	}
 	profile := Profile
-	profile.LifeFor = lives(o)
+	profile.LifeFor, profile.Scopes = lives(o), scopes
 	t, err := f.core.Exchange.Token(r.Context(), &grant.Request{
 		Org: o, Dialect: Name, Client: cred, Grant: g, Scope: scope, Issuer: r.Base + tokenPath, Addr: r.Addr, Profile: &profile,
 	})
 	if err != nil {
 		return dialect.Reply{}, err
 	}
-	return allowOrigin(r, dialect.OK(answer{
+	return dialect.OK(answer{
 		Access: t.Access, Type: "bearer", Expires: left(t), Scope: t.Scope.String(), Refresh: t.Refresh,
-	})), nil
+	}), nil
 }
 
 // left is expires_in as the original counts: the seconds left when the answer
@@ -177,15 +176,12 @@ func known(p wire.Params) error {
 	return err
 }
 
-func (f face) grant(r *dialect.Request, p wire.Params, o *client.Org, cred client.Credentials) (grant.Grant, error) {
+func (f face) grant(p wire.Params, o *client.Org, cred client.Credentials) grant.Grant {
 	switch oauth.GrantType(p.Text("grant_type")) {
 	case oauth.GrantRefreshToken:
-		return &grant.Refresh{Token: p.Text("refresh_token")}, nil
-	case oauth.GrantAuthorizationCode: // no code was ever handed out
-		if _, err := f.core.Clients.Authenticate(r.Context(), o.ID, Name, cred); err != nil {
-			return nil, err
-		}
-		return nil, oauth.Refuse(oauth.BadCode, "")
+		return &grant.Refresh{Token: p.Text("refresh_token")}
+	case oauth.GrantAuthorizationCode:
+		return grant.AuthorizationCode{Code: p.Text("code"), Redirect: p.Text("redirect_uri"), Verifier: p.Text("code_verifier")}
 	}
 	return grant.JWTBearer{
 		Assertion: p.Text("assertion"), Audience: cred.Audience, AnyOf: true,
@@ -195,7 +191,7 @@ func (f face) grant(r *dialect.Request, p wire.Params, o *client.Org, cred clien
 		May: func(ctx context.Context, c *client.Client, u *identity.User) (bool, error) {
 			return f.listed(ctx, c, u.Subject())
 		},
-	}, nil
+	}
 }
 
 // byMail finds the user whose e-mail address sub is. Letters may differ in case and
@@ -264,25 +260,6 @@ func (f face) onList(ctx context.Context, c *client.Client, e entity) (bool, err
 	return ok && on.client == c.ID && on.entity == e, nil
 }
 
-// origin refuses a call from a web page of an origin the client is not registered
-// with. Programs send no Origin.
-func (f face) origin(r *dialect.Request, o *client.Org, id string) error {
-	from := r.Header.Get("Origin")
-	c, ok := f.core.Clients.Client(o.ID, id)
-	if from == "" || !ok || has(c, originList, from) {
-		return nil
-	}
-	r.Audit().Fail("origin", "one of the client's origins", from, "jeton client set "+c.ID+" settings.origins+=ORIGIN")
-	return oauth.Refuse(oauth.InvalidClient, "")
-}
-
-func allowOrigin(r *dialect.Request, reply dialect.Reply) dialect.Reply {
-	if from := r.Header.Get("Origin"); from != "" {
-		return reply.With("Access-Control-Allow-Origin", from).With("Vary", "Origin")
-	}
-	return reply
-}
-
 type done struct {
 	Status string `json:"status"`
 }
@@ -317,29 +294,4 @@ func (f face) revoke(r *dialect.Request) (dialect.Reply, error) {
 		return dialect.Reply{}, err
 	}
 	return dialect.OK(done{"ok"}), nil
-}
-
-// toLogin sends a client that looks for the product to the organization's login
-// page, from whose address it reads the organization.
-func (f face) toLogin(r *dialect.Request) (dialect.Reply, error) {
-	return dialect.Reply{Status: http.StatusFound}.
-		With("Location", r.Base+"/api/v1/oauth2/"+r.Org.ID+"/login?organization="+r.Org.ID), nil
-}
-
-const loginPage = `<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-<title>Sign in</title>
-<p>Programs get their tokens here with a signed assertion.</p>
-</html>
-`
-
-// login is the page product detection ends at.
-func (f face) login(r *dialect.Request) (dialect.Reply, error) {
-	o, ok := f.core.Clients.Org(r.Var("org"))
-	if !ok || !o.Enabled(Name) || (r.Bound && o.ID != r.Org.ID) {
-		return dialect.Reply{}, oauth.Refuse(oauth.NotFound, "")
-	}
-	return dialect.Reply{Status: http.StatusOK, Body: []byte(loginPage), ContentType: "text/html; charset=utf-8"}.
-		With("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"), nil
 }

@@ -44,7 +44,7 @@ func (f face) caller(r *dialect.Request) (caller, error) {
 // stands checks that the client may still speak for the user: a token an assertion
 // was given (nobody saw the person) counts no longer than the client's right to it.
 func (f face) stands(r *dialect.Request, a *oauth.Access) error {
-	if len(a.AMR) > 0 {
+	if a.Session != "" || len(a.AMR) > 0 {
 		return nil
 	}
 	c, ok := f.core.Clients.Client(a.Org, a.Client)

@@ -38,13 +38,35 @@ func scopes(c *client.Client, s oauth.Subject, asked oauth.Scope) (oauth.Scope, 
 	}
 	for _, v := range asked {
 		if !registered(c, v) {
-			return nil, oauth.Refuse(oauth.InvalidScope, "")
+			return nil, badScope()
 		}
 		if err := permit(c, s, v, len(asked) == 1); err != nil {
 			return nil, err
 		}
 	}
 	return asked, nil
+}
+
+// badScope is the vendor's refusal of a scope, which travels in redirects too.
+func badScope() error { return oauth.Refuse(oauth.InvalidScope, texts[oauth.InvalidScope]) }
+
+// allowed is scopes for an authorization request, whose answer knows no
+// invalid_grant (RFC 6749 §4.1.2.1).
+func allowed(c *client.Client, s oauth.Subject, asked oauth.Scope) (oauth.Scope, error) {
+	got, err := scopes(c, s, asked)
+	if oauth.Is(err, oauth.InvalidGrant) {
+		return nil, badScope()
+	}
+	return got, err
+}
+
+// consent: a person is asked about every set of scopes that was not allowed before,
+// or never.
+func consent(c *client.Client) string {
+	if explicit(c) {
+		return client.ConsentOnce
+	}
+	return client.ConsentNever
 }
 
 // permit says whether the subject may have one scope value through this client.
@@ -56,12 +78,12 @@ func permit(c *client.Client, s oauth.Subject, v string, alone bool) error {
 		if s.Admin {
 			return nil
 		}
-		return oauth.Refuse(oauth.InvalidScope, "")
+		return badScope()
 	}
 	_, right, ok := nodeScope(v)
 	switch {
 	case !ok || !alone: // a node token is another kind of token, so its scope comes alone
-		return oauth.Refuse(oauth.InvalidScope, "")
+		return badScope()
 	case right == scopeAdmin && !(s.Admin && c.Bool(adminNodeTokens)):
 		return oauth.Refuse(oauth.InvalidGrant, "")
 	}

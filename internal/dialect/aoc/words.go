@@ -27,6 +27,9 @@ var texts = map[oauth.Code]string{
 	oauth.UnsupportedGrantType: "grant type not supported",
 	oauth.InvalidScope:         "requested scope is invalid",
 	oauth.BadCode:              "invalid authorization code",
+	oauth.CodeUsed:             "authorization code already used",
+	oauth.CodeRedirect:         "redirect uri doesn't match authorized redirect uri",
+	oauth.UnknownClient:        "client not found",
 	oauth.BadRefreshToken:      "invalid refresh token",
 	oauth.BadAssertion:         "invalid assertion",
 }

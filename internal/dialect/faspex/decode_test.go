@@ -1,12 +1,13 @@
 package faspex
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/url"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"jeton/internal/client"
 	"jeton/internal/dialect"
@@ -23,6 +24,7 @@ func TestDecodeReadsEveryWayParametersTravel(t *testing.T) {
 	for name, c := range map[string]struct {
 		query, media, body string
 		grant, refresh     string
+		assertion, id      string
 		code               oauth.Code
 	}{
 		"query":                         {query: "grant_type=password", grant: "password"},
@@ -31,7 +33,14 @@ func TestDecodeReadsEveryWayParametersTravel(t *testing.T) {
 		"query and white space":         {query: "grant_type=password", media: "text/plain", body: " \r\n", grant: "password"},
 		"form":                          {media: form, body: "scope=admin&grant_type=password", grant: "password"},
 		"JSON":                          {media: js, body: `{"grant_type":"password"}`, grant: "password"},
-		"JSON with an assertion":        {media: js, body: `{"grant_type":"x","assertion":"PD94\nbWw","id":1}`, grant: "x"},
+		"JSON with an assertion":        {media: js, body: `{"grant_type":"x","assertion":"PD94\nbWw","id":1}`, grant: "x", assertion: "PD94\nbWw", id: "1"},
+		"the number as a text":          {media: js, body: `{"grant_type":"x","assertion":"PD94","id":"1"}`, grant: "x", assertion: "PD94", id: "1"},
+		"no number":                     {media: js, body: `{"grant_type":"x","assertion":"PD94","id":null}`, grant: "x", assertion: "PD94"},
+		"another thing for the number":  {media: js, body: `{"grant_type":"x","assertion":"PD94","id":[1]}`, grant: "x", assertion: "PD94", id: "[1]"},
+		"form with an assertion":        {media: form, body: "grant_type=x&assertion=PD94%2B%0D%0A&id=2", grant: "x", assertion: "PD94+\r\n", id: "2"},
+		"query with an assertion":       {query: "grant_type=x&assertion=PD94&id=2", grant: "x", assertion: "PD94", id: "2"},
+		"assertion in body over query":  {query: "grant_type=x&assertion=q&id=2", media: js, body: `{"assertion":"b","id":1}`, grant: "x", assertion: "b", id: "1"},
+		"an assertion that is no text":  {media: js, body: `{"grant_type":"x","assertion":1}`, code: oauth.InvalidRequest},
 		"query with a refresh token":    {query: "grant_type=refresh_token&refresh_token=b0s7_k-T", grant: "refresh_token", refresh: "b0s7_k-T"},
 		"form with a refresh token":     {media: form, body: "grant_type=refresh_token&refresh_token=b0s7", grant: "refresh_token", refresh: "b0s7"},
 		"body over query":               {query: "grant_type=password&refresh_token=q", media: form, body: "grant_type=refresh_token", grant: "refresh_token", refresh: "q"},
@@ -52,8 +61,8 @@ func TestDecodeReadsEveryWayParametersTravel(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || p.Text(paramGrant) != c.grant || p.Text(paramRefresh) != c.refresh {
-				t.Errorf("%q, %q, %v", p.Text(paramGrant), p.Text(paramRefresh), err)
+			if err != nil || p.Text(paramGrant) != c.grant || p.Text(paramRefresh) != c.refresh || p.assertion != c.assertion || p.provider != c.id {
+				t.Errorf("%q, %q, %q, %q, %v", p.Text(paramGrant), p.Text(paramRefresh), p.assertion, p.provider, err)
 			}
 		})
 	}
@@ -66,6 +75,7 @@ func FuzzTheBodyCountsBeforeTheQuery(f *testing.F) {
 	f.Add("grant_type=refresh_token&refresh_token=abc", "", []byte(""))
 	f.Add("grant_type=a", "application/x-www-form-urlencoded", []byte("grant_type=b&refresh_token=%20"))
 	f.Add("", "application/json", []byte(`{"grant_type":"password","scope":["a"]}`))
+	f.Add("id=1&assertion=PD94", "application/json", []byte(`{"id":"2","assertion":"PD94\n"}`))
 	f.Fuzz(func(t *testing.T, query, media string, body []byte) {
 		p, err := decode(query, media, body)
 		if err != nil {
@@ -79,17 +89,19 @@ func FuzzTheBodyCountsBeforeTheQuery(f *testing.F) {
 		if err != nil {
 			t.Fatalf("query %q was read: %v", query, err)
 		}
-		inBody := wire.Params{}
+		var inBody params
 		if p, err := decodeBody(media, body); err == nil {
 			inBody = p
 		}
-		for _, name := range []string{paramGrant, paramRefresh} {
-			want := inBody.Text(name)
-			if want == "" {
-				want = inQuery.Get(name)
-			}
-			if got := p.Text(name); got != want {
-				t.Errorf("query %q, body %q: %s is %q, want %q", query, body, name, got, want)
+		for name, got := range map[string][2]string{
+			paramGrant:     {p.Text(paramGrant), inBody.Text(paramGrant)},
+			paramRefresh:   {p.Text(paramRefresh), inBody.Text(paramRefresh)},
+			paramAssertion: {p.assertion, inBody.assertion},
+			paramProvider:  {p.provider, inBody.provider},
+		} {
+			want := cmp.Or(got[1], inQuery.Get(name))
+			if got[0] != want {
+				t.Errorf("query %q, body %q: %s is %q, want %q", query, body, name, got[0], want)
 			}
 		}
 	})
@@ -118,7 +130,7 @@ func TestAUserIsDescribedInTheVendorsForm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, string(got)); diff != "" {
+	if diff := gocmp.Diff(want, string(got)); diff != "" {
 		t.Error(diff)
 	}
 	if describe(u, updated+1).Activated {

@@ -2,6 +2,7 @@ package faspex
 
 import (
 	"bytes"
+	"cmp"
 	"net/http"
 
 	"jeton/internal/dialect"
@@ -13,40 +14,72 @@ import (
 
 // The parameters that are read. Clients send a scope, too, which means nothing.
 const (
-	paramGrant   = "grant_type"
-	paramRefresh = "refresh_token"
+	paramGrant     = "grant_type"
+	paramRefresh   = "refresh_token"
+	paramAssertion = "assertion" // people copy it with its line ends
+	paramProvider  = "id"
 )
+
+// params are those of a token request. The last two are apart because in JSON the one
+// may be a number and the other may have several lines.
+type params struct {
+	wire.Params
+	assertion, provider string
+}
+
+func newParams(p wire.Params) params {
+	return params{p, p.Text(paramAssertion), p.Text(paramProvider)}
+}
 
 // decode reads the parameters of a token request wherever they are: the query, a
 // form, a JSON object, or the query beside an empty one of those. What the body
 // says counts.
-func decode(query, media string, body []byte) (wire.Params, error) {
-	q, err := wire.Query(query)
+func decode(query, media string, body []byte) (params, error) {
+	q, err := wire.Query(query, paramAssertion)
 	if err != nil { // secrets travel here: not even a name of it is repeated
-		return wire.Params{}, oauth.Refuse(oauth.InvalidRequest, "the query holds a parameter twice, or one that cannot be read")
+		return params{}, oauth.Refuse(oauth.InvalidRequest, "the query holds a parameter twice, or one that cannot be read")
 	}
+	asked := newParams(q)
 	if len(bytes.TrimSpace(body)) == 0 { // whatever type is announced for it
-		return q, nil
+		return asked, nil
 	}
 	p, err := decodeBody(media, body)
 	if err != nil {
-		return wire.Params{}, err
+		return params{}, err
 	}
-	return wire.Merge(q, p), nil
+	return params{wire.Merge(q, p.Params), cmp.Or(p.assertion, asked.assertion), cmp.Or(p.provider, asked.provider)}, nil
 }
 
-func decodeBody(media string, body []byte) (wire.Params, error) {
+func decodeBody(media string, body []byte) (params, error) {
 	switch media {
 	case "application/x-www-form-urlencoded":
-		return wire.Form(body)
+		p, err := wire.Form(body, paramAssertion)
+		return newParams(p), err
 	case "application/json":
 		o, err := wire.JSON(body)
 		if err != nil {
-			return wire.Params{}, err
+			return params{}, err
 		}
-		return o.Params(paramGrant, paramRefresh)
+		return decodeJSON(o)
 	}
-	return wire.Params{}, oauth.Refuse(oauth.UnsupportedMedia, "send application/json or application/x-www-form-urlencoded")
+	return params{}, oauth.Refuse(oauth.UnsupportedMedia, "send application/json or application/x-www-form-urlencoded")
+}
+
+func decodeJSON(o wire.Object) (out params, err error) {
+	if out.Params, err = o.Params(paramGrant, paramRefresh); err != nil {
+		return params{}, err
+	}
+	if out.assertion, _, err = o.Text(paramAssertion); err != nil {
+		return params{}, err
+	}
+	id, _ := o.Get(paramProvider)
+	switch text, isText := id.Text(); {
+	case isText:
+		out.provider = text
+	case !id.IsNull():
+		out.provider = string(id.Raw())
+	}
+	return out, nil
 }
 
 // answer has the vendor's order of members.
@@ -83,7 +116,7 @@ func (f face) token(r *dialect.Request) (dialect.Reply, error) {
 	}}, nil
 }
 
-func (f face) grant(r *dialect.Request, p wire.Params) (grant.Grant, error) {
+func (f face) grant(r *dialect.Request, p params) (grant.Grant, error) {
 	name, ok := p.Get(paramGrant)
 	if !ok {
 		return nil, oauth.Refuse(oauth.MissingGrantType, "")
@@ -97,6 +130,8 @@ func (f face) grant(r *dialect.Request, p wire.Params) (grant.Grant, error) {
 			return nil, err
 		}
 		return f.refresh(r, token)
+	case oauth.GrantSAMLBearer:
+		return samlBearer(r, p)
 	}
 	return nil, oauth.Refuse(oauth.UnsupportedGrantType, "")
 }
@@ -139,6 +174,25 @@ func (f face) refresh(r *dialect.Request, token string) (grant.Grant, error) {
 		return nil, err
 	}
 	g.User = u.Canon
+	return g, nil
+}
+
+// samlBearer reads the response of an identity provider as a browser posted it to
+// the callback. Which provider's it is says its number; without one it is the only
+// provider's, or the one's that issued it. A Basic header beside it is not looked at:
+// the assertion says who it is.
+func samlBearer(r *dialect.Request, p params) (grant.Grant, error) {
+	g := grant.SAMLBearer{Assertion: p.assertion, Audience: dialect.SAMLEntity(r), Recipient: dialect.SAMLCallback(r)}
+	if p.provider == "" {
+		return g, nil
+	}
+	n, ok := number(p.provider)
+	if !ok {
+		refusal := oauth.Refuse(oauth.InvalidRequest, "id must be the number of an identity provider")
+		refusal.Param = paramProvider
+		return nil, refusal
+	}
+	g.Provider = n
 	return g, nil
 }
 

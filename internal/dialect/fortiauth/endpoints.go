@@ -88,24 +88,27 @@ func (f face) poll(*dialect.Request) (dialect.Reply, error) {
 	return dialect.Reply{}, oauth.Refuse(oauth.NotFound, "unknown session")
 }
 
-// document lists what answers, and nothing that does not. The vendor's tells of a
-// page to sign in at and of user information, too.
+// document lists what answers, and nothing that does not. The vendor's has no
+// code_challenge_methods_supported, which libraries look at before they use PKCE.
 type document struct {
-	Issuer    string   `json:"issuer"`
-	Token     string   `json:"token_endpoint"`
-	JWKS      string   `json:"jwks_uri"`
-	Responses []string `json:"response_types_supported"`
-	Subjects  []string `json:"subject_types_supported"`
-	Algs      []string `json:"id_token_signing_alg_values_supported"`
-	Methods   []string `json:"token_endpoint_auth_methods_supported"`
+	Issuer        string   `json:"issuer"`
+	Authorization string   `json:"authorization_endpoint"`
+	Token         string   `json:"token_endpoint"`
+	Userinfo      string   `json:"userinfo_endpoint"`
+	JWKS          string   `json:"jwks_uri"`
+	Responses     []string `json:"response_types_supported"`
+	Subjects      []string `json:"subject_types_supported"`
+	Algs          []string `json:"id_token_signing_alg_values_supported"`
+	Methods       []string `json:"token_endpoint_auth_methods_supported"`
+	Challenges    []string `json:"code_challenge_methods_supported"`
 }
 
 func (f face) discovery(r *dialect.Request) (dialect.Reply, error) {
 	base := r.Base + root
 	return dialect.Reply{Status: http.StatusOK, Cache: "public, max-age=300", Body: document{
-		Issuer: issuer(r), Token: base + "/token/", JWKS: base + "/.well-known/keys/",
-		Responses: []string{}, Subjects: []string{"public"}, Algs: []string{string(jose.RS256)},
-		Methods: []string{wire.MethodSecretPost, wire.MethodSecretBasic},
+		Issuer: issuer(r), Authorization: base + "/authorize/", Token: base + "/token/", Userinfo: base + "/userinfo/",
+		JWKS: base + "/.well-known/keys/", Responses: []string{"code"}, Subjects: []string{"public"}, Algs: []string{string(jose.RS256)},
+		Methods: []string{wire.MethodSecretPost, wire.MethodSecretBasic}, Challenges: []string{"S256"},
 	}}, nil
 }
 

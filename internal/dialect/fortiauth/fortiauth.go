@@ -41,12 +41,16 @@ var Dialect = dialect.Dialect{
 	Name:    Name,
 	Title:   "Fortinet FortiAuthenticator",
 	Profile: Profile,
+	Settings: []dialect.Setting{{
+		Name: settingPKCE, Kind: "bool", Default: "false",
+		Meaning: "codes need PKCE, as of the vendor's type “authorization code with PKCE”; those of public clients always do",
+	}},
 	OrgSettings: []dialect.Setting{{
 		Name: settingRelative, Kind: "bool", Default: "false",
 		Meaning: "name the issuer " + root + ", without scheme and host, as older versions of the product do",
 	}},
 	Keys: []keys.Purpose{
-		{Name: purpose, Alg: jose.RS256, Overlap: accessLife, Publish: true},
+		{Name: purpose, Alg: jose.RS256, Overlap: policy.MaxJWTLife, Publish: true},
 	},
 	OpenAPI: openapi,
 	Voices:  []string{voicePlain, voicePush},
@@ -64,6 +68,10 @@ var Profile = policy.Profile{
 	Dialect:     Name,
 	Access:      token,
 	Refresh:     token,
+	Code:        &codeFlow,
+	ID:          &idForm,
+	IDLife:      accessLife,
+	IDClaims:    idClaims,
 	AccessLife:  accessLife,
 	RefreshLife: 24 * time.Hour,
 	FamilyLife:  90 * 24 * time.Hour,
@@ -111,9 +119,15 @@ func mount(m *dialect.Mux, c *core.Core) {
 	f := face{c}
 	m.Handle("POST", root+"/token", f.token)
 
+	page := m.Voice(dialect.Page)
+	page.Handle("GET", root+"/authorize", f.authorize)
+	page.Handle("POST", root+"/authorize", f.authorize)
+
 	plain := m.Voice(voicePlain)
 	plain.Handle("GET", root+"/verify_token", f.verify)
 	plain.Handle("POST", root+"/revoke_token", f.revoke)
+	plain.Handle("GET", root+"/userinfo", f.userinfo)
+	plain.Handle("POST", root+"/userinfo", f.userinfo)
 	plain.Handle("GET", root+"/.well-known/openid-configuration", f.discovery)
 	plain.Handle("GET", root+"/.well-known/oauth-authorization-server", f.discovery)
 	plain.Handle("GET", root+"/.well-known/keys", f.jwks)

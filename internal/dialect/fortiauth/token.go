@@ -19,7 +19,7 @@ const maxBody = 2 * wire.MaxBody
 // realm is read apart.
 var members = []string{
 	"grant_type", "client_id", "client_secret", "username", "password", "iam_account", "iam_user",
-	"refresh_token", "code", "scope", "token",
+	"refresh_token", "code", "redirect_uri", "code_verifier", "scope", "token",
 }
 
 // input is a request body, JSON as the vendor's own clients send it or a form as
@@ -82,7 +82,8 @@ func credentials(r *dialect.Request, p wire.Params) (client.Credentials, error) 
 	return client.Credentials{ID: shown.ID, Secret: shown.Secret, Method: client.Method(shown.Method), Addr: r.Addr}, nil
 }
 
-// grant is what the request presents; nil for an authorization code.
+// grant is what the request presents. A user's name and password beside a code or a
+// refresh token count for nothing: the grant named is the only one looked at.
 func (in input) grant() (grant.Grant, error) {
 	switch name, _ := in.Get("grant_type"); oauth.GrantType(name) {
 	case "":
@@ -93,7 +94,8 @@ func (in input) grant() (grant.Grant, error) {
 		token, err := in.Need("refresh_token")
 		return &grant.Refresh{Token: token}, err
 	case oauth.GrantAuthorizationCode:
-		return nil, nil
+		code, err := in.Need("code")
+		return grant.AuthorizationCode{Code: code, Redirect: in.Text("redirect_uri"), Verifier: in.Text("code_verifier")}, err
 	}
 	return nil, oauth.Refuse(oauth.UnsupportedGrantType, "")
 }
@@ -121,12 +123,24 @@ func (in input) password() (grant.Grant, error) {
 // answer is the vendor's, its members in the order of their names.
 type answer struct {
 	Access  string `json:"access_token"`
-	Expires int64  `json:"expires_in"` // seconds, 0 = never
+	Expires int64  `json:"expires_in"`         // seconds, 0 = never
+	ID      string `json:"id_token,omitempty"` // only after a refresh of what came of a code
 	Message string `json:"message,omitempty"`
 	Refresh string `json:"refresh_token,omitempty"`
 	Scope   string `json:"scope"`
 	Status  string `json:"status"`
 	Type    string `json:"token_type"`
+}
+
+// redeemed is the vendor's answer to a code: the standard members, in an order of
+// their own, and neither message nor status.
+type redeemed struct {
+	Access  string `json:"access_token"`
+	Expires int64  `json:"expires_in"` // seconds, 0 = never
+	Type    string `json:"token_type"`
+	Scope   string `json:"scope"`
+	Refresh string `json:"refresh_token,omitempty"`
+	ID      string `json:"id_token,omitempty"` // with scope openid
 }
 
 // messages are the vendor's words of success by grant.
@@ -148,10 +162,7 @@ func (f face) token(r *dialect.Request) (dialect.Reply, error) {
 	if err != nil {
 		return dialect.Reply{}, err
 	}
-	if g == nil {
-		return f.code(r, cred, in)
-	}
-	scope, err := oauth.ParseScope(in.Text("scope"))
+	scope, err := in.scope(g)
 	if err != nil {
 		return dialect.Reply{}, err
 	}
@@ -161,10 +172,27 @@ func (f face) token(r *dialect.Request) (dialect.Reply, error) {
 	if err != nil {
 		return dialect.Reply{}, err
 	}
-	return dialect.OK(answer{
-		Access: t.Access, Expires: expires(t), Message: messages[g.Type()], Refresh: t.Refresh,
+	return dialect.OK(worded(g.Type(), t)), nil
+}
+
+// scope is the scope a request asks for. A code has its own, asked for where it was
+// given (RFC 6749 §4.1.3).
+func (in input) scope(g grant.Grant) (oauth.Scope, error) {
+	if g.Type() == oauth.GrantAuthorizationCode {
+		return nil, nil
+	}
+	return oauth.ParseScope(in.Text("scope"))
+}
+
+// worded is the answer to a grant.
+func worded(g oauth.GrantType, t oauth.Tokens) any {
+	if g == oauth.GrantAuthorizationCode {
+		return redeemed{Access: t.Access, Expires: expires(t), Type: "Bearer", Scope: t.Scope.String(), Refresh: t.Refresh, ID: t.ID}
+	}
+	return answer{
+		Access: t.Access, Expires: expires(t), ID: t.ID, Message: messages[g], Refresh: t.Refresh,
 		Scope: t.Scope.String(), Status: "success", Type: "Bearer",
-	}), nil
+	}
 }
 
 // expires is expires_in. The last part of a second is a second here: 0 would say
@@ -174,25 +202,4 @@ func expires(t oauth.Tokens) int64 {
 		return 0
 	}
 	return max(t.ExpiresIn(), 1)
-}
-
-// code answers a request with an authorization code. This server gives none in this
-// dialect, so the right client learns that the code is no good, and nothing else
-// in the request counts: no user name beside it replaces it.
-func (f face) code(r *dialect.Request, cred client.Credentials, in input) (dialect.Reply, error) {
-	rec := r.Audit()
-	rec.Name("token.issue")
-	rec.SetGrant(string(oauth.GrantAuthorizationCode))
-	c, err := f.core.Clients.Authenticate(r.Context(), r.Org.ID, Name, cred)
-	if err != nil {
-		return dialect.Reply{}, err
-	}
-	if !c.May(oauth.GrantAuthorizationCode) {
-		return dialect.Reply{}, oauth.Refuse(oauth.UnauthorizedClient, "")
-	}
-	if _, err := in.Need("code"); err != nil {
-		return dialect.Reply{}, err
-	}
-	rec.Fail("code", "one this server gave", "unknown", "begin again at the authorization endpoint")
-	return dialect.Reply{}, oauth.Refuse(oauth.BadCode, "")
 }

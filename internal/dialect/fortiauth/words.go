@@ -64,7 +64,7 @@ func body(f dialect.Refusal) failure {
 		if f.Voice != voicePlain {
 			b.Description, b.Message, b.Status = "Client authentication failed.", "Client authentication failed", "error"
 		}
-	case oauth.BadCode, oauth.BadRefreshToken, oauth.UnauthorizedClient, oauth.UnsupportedGrantType, oauth.MissingGrantType, oauth.InvalidScope:
+	case oauth.BadCode, oauth.CodeUsed, oauth.CodeRedirect, oauth.BadRefreshToken, oauth.UnauthorizedClient, oauth.UnsupportedGrantType, oauth.MissingGrantType, oauth.InvalidScope:
 		// the vendor sends the word alone
 	default:
 		b.Description = described(f)
@@ -88,13 +88,18 @@ var missing = map[string]string{
 	"refresh_token": "Missing refresh token parameter.",
 }
 
+// lacks says that a parameter is not there.
+func lacks(name string) string {
+	if text, ok := missing[name]; ok {
+		return text
+	}
+	return "Missing " + name + " parameter."
+}
+
 func described(f dialect.Refusal) string {
 	switch {
 	case f.Code == oauth.MissingParameter && f.Param != "":
-		if text, ok := missing[f.Param]; ok {
-			return text
-		}
-		return "Missing " + f.Param + " parameter."
+		return lacks(f.Param)
 	case f.Description == "":
 		return f.Code.Text()
 	}

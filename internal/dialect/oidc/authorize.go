@@ -55,7 +55,7 @@ func (f face) hinted(r *dialect.Request, token string) (authorize.Hinted, bool) 
 	sub, _ := claims.Text("sub")
 	sid, hasSession := claims.Text("sid")
 	user, err := strconv.ParseInt(sub, 10, 64)
-	if err != nil || iss != r.Base || !hasSession || claims.Has("events") {
+	if err != nil || iss != r.Base || aud == "" || !hasSession || claims.Has("events") {
 		return authorize.Hinted{}, false
 	}
 	return authorize.Hinted{Client: aud, Session: sid, User: user}, true

@@ -271,7 +271,7 @@ func discovered(base string) document {
 		Responses: []string{"code"}, Modes: []string{"query", "form_post"}, Challenges: []string{"S256"},
 		Grants: []string{
 			string(oauth.GrantAuthorizationCode), string(oauth.GrantClientCredentials), string(oauth.GrantRefreshToken),
-			string(oauth.GrantJWTBearer), string(oauth.GrantPassword),
+			string(oauth.GrantJWTBearer), string(oauth.GrantSAMLBearer), string(oauth.GrantPassword),
 		},
 		AuthMethods: append(slices.Clone(private), wire.MethodNone), AuthAlgs: algs,
 		IntroMethods: private, IntroAlgs: algs, RevokeMethods: append(slices.Clone(private), wire.MethodNone), RevokeAlgs: algs,

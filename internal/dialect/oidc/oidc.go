@@ -41,6 +41,7 @@ var Dialect = dialect.Dialect{
 	Swagger: "/oauth2/openapi.json",
 	Words:   words,
 	Owns:    []string{"/oauth2", "/.well-known"},
+	Preview: Preview,
 	Mount:   mount,
 }
 
@@ -58,7 +59,7 @@ var Profile = policy.Profile{
 	RefreshLife: 30 * 24 * time.Hour,
 	FamilyLife:  90 * 24 * time.Hour,
 	RefreshFor:  []oauth.GrantType{oauth.GrantPassword, oauth.GrantAuthorizationCode, oauth.GrantDeviceCode},
-	Code:        &policy.CodeFlow{Length: 43, Alphabet: policy.Base64URL, Issuer: true},
+	Code:        &policy.CodeFlow{Length: 43, Alphabet: policy.Base64URL, Sealed: true, Issuer: true},
 	ID:          &policy.Form{Kind: policy.JWT, Purpose: purpose, Alg: jose.RS256, Choice: true, Typ: "JWT"},
 	IDLife:      time.Hour,
 	IDClaims:    idClaims,
@@ -223,8 +224,23 @@ func (f face) grant(r *dialect.Request, p wire.Params) (grant.Grant, error) {
 			Assertion: assertion, Audience: []string{r.Base, r.Base + "/oauth2/token"},
 			MaxLife: maxAssertionLife, Skew: assertionSkew, NeedJTI: true, UserKeys: true,
 		}, err
+	case oauth.GrantSAMLBearer:
+		assertion, err := p.Need("assertion")
+		return samlBearer(r, assertion), err
 	}
 	return nil, oauth.Refuse(oauth.UnsupportedGrantType, "")
+}
+
+// samlBearer takes an assertion made for this server as RFC 7522 §3 has it (the
+// audience may be the issuer or the token endpoint, the recipient is the endpoint), or
+// the response of a browser's sign-in.
+func samlBearer(r *dialect.Request, assertion string) grant.SAMLBearer {
+	endpoint := r.Base + "/oauth2/token"
+	return grant.SAMLBearer{
+		Assertion: assertion,
+		Audience:  append(dialect.SAMLEntity(r), r.Base, endpoint),
+		Recipient: append(dialect.SAMLCallback(r), endpoint),
+	}
 }
 
 // resources reads resource indicators: absolute URIs without fragment (RFC 8707 §2).

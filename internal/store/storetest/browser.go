@@ -67,6 +67,16 @@ func granted(user int64, sid string) *oauth.Family {
 	return f
 }
 
+// kept names a code that was put, to be used up.
+func kept(code, issuer string) store.Redeemed {
+	return store.Redeemed{Code: hash(code), Issuer: issuer}
+}
+
+// sealed names a code that carries its own authorization.
+func sealed(code string, expires int64) store.Redeemed {
+	return store.Redeemed{Code: hash(code), Sealed: expires, Issuer: issuer}
+}
+
 const issuer = "https://login.example"
 
 var sessions = map[string]func(*testing.T, *store.Store){
@@ -140,7 +150,7 @@ var sessions = map[string]func(*testing.T, *store.Store){
 			f := granted(u.ID, "s1")
 			a.Client, f.Client = client, client
 			putCode(t, s, client, a)
-			ok(t, s.Redeem(t.Context(), f, nil, hash(client), fmt.Sprint(issuer, "/", i)))
+			ok(t, s.Redeem(t.Context(), f, nil, kept(client, fmt.Sprint(issuer, "/", i))))
 		}
 		won := race(t, racers, func(int) (bool, error) {
 			err := s.EndSession(t.Context(), "a", "s1", time.Now().UnixMilli(), func(served []session.Served) []session.Delivery {
@@ -240,7 +250,7 @@ var codes = map[string]func(*testing.T, *store.Store){
 			made := make([]*oauth.Family, racers)
 			won := race(t, racers, func(i int) (bool, error) {
 				f := granted(1, sid)
-				err := s.Redeem(t.Context(), f, []store.Alias{{Hash: hash(code + number(" %d", i))}}, hash(code), issuer)
+				err := s.Redeem(t.Context(), f, []store.Alias{{Hash: hash(code + number(" %d", i))}}, kept(code, issuer))
 				if s.IsChanged(err) {
 					return false, nil
 				}
@@ -276,7 +286,7 @@ var codes = map[string]func(*testing.T, *store.Store){
 		for code, sid := range map[string]string{"over": "s1", "ended": "ended", "gone": "gone", "other": "s2", "unknown": "s1"} {
 			r := record("a", "token.issue")
 			f := granted(1, sid)
-			wants(t, s.Redeem(audit.With(t.Context(), r), f, []store.Alias{{Hash: hash("alias")}}, hash(code), issuer), store.ErrChanged)
+			wants(t, s.Redeem(audit.With(t.Context(), r), f, []store.Alias{{Hash: hash("alias")}}, kept(code, issuer)), store.ErrChanged)
 			_, err := s.Family(t.Context(), f.ID)
 			wants(t, err, store.ErrNotFound)
 			_, _, err = s.FamilyByAlias(t.Context(), hash("alias"))
@@ -289,12 +299,42 @@ var codes = map[string]func(*testing.T, *store.Store){
 			}
 		}
 	},
+	"a code that carries its authorization is redeemed once, too": func(t *testing.T, s *store.Store) {
+		expires := time.Now().Unix() + 60
+		putSession(t, s, "a", 1, "s1")
+		made := make([]*oauth.Family, racers)
+		won := race(t, racers, func(i int) (bool, error) {
+			f := granted(1, "s1")
+			err := s.Redeem(t.Context(), f, nil, sealed("code", expires))
+			if s.IsChanged(err) {
+				return false, nil
+			}
+			made[i] = f
+			return true, err
+		})
+		i := slices.IndexFunc(made, func(f *oauth.Family) bool { return f != nil })
+		got := must(s.Code(t.Context(), hash("code")))(t)
+		if won != 1 || got.Used == 0 || got.Family != made[i].ID || got.Expires != expires {
+			t.Fatalf("%d redeemed it, used %d by %d", won, got.Used, got.Family)
+		}
+		for name, r := range map[string]store.Redeemed{"over": sealed("over", time.Now().Unix()-1), "ended": sealed("ended", expires)} {
+			if name == "ended" {
+				ok(t, s.EndSession(t.Context(), "a", "s1", 1, untold))
+			}
+			f := granted(1, "s1")
+			wants(t, s.Redeem(t.Context(), f, nil, r), store.ErrChanged)
+			_, err := s.Family(t.Context(), f.ID)
+			wants(t, err, store.ErrNotFound)
+			_, err = s.Code(t.Context(), hash(name))
+			wants(t, err, store.ErrNotFound)
+		}
+	},
 	"a redemption is a use of its session": func(t *testing.T, s *store.Store) {
 		x := newSession("a", 1, "s1")
 		x.Used -= 600
 		ok(t, s.PutSession(t.Context(), hash("s1"), x))
 		putCode(t, s, "code", authorization(1, "s1"))
-		ok(t, s.Redeem(t.Context(), granted(1, "s1"), nil, hash("code"), issuer))
+		ok(t, s.Redeem(t.Context(), granted(1, "s1"), nil, kept("code", issuer)))
 		if got := must(s.Session(t.Context(), "a", "s1"))(t); got.Used < x.Used+600 {
 			t.Fatalf("used %d seconds after", got.Used-x.Used)
 		}
@@ -355,7 +395,7 @@ var consents = map[string]func(*testing.T, *store.Store){
 		ok(t, s.PutClient(t.Context(), newClient("a", "app")))
 		putSession(t, s, "a", u.ID, "s1")
 		putCode(t, s, "code", authorization(u.ID, "s1"))
-		ok(t, s.Redeem(t.Context(), granted(u.ID, "s1"), nil, hash("code"), issuer))
+		ok(t, s.Redeem(t.Context(), granted(u.ID, "s1"), nil, kept("code", issuer)))
 		queue(t, s, message("app", 1), message("zoo", 1))
 		for _, client := range []string{"app", "zoo"} {
 			ok(t, s.PutConsent(t.Context(), "a", u.ID, store.Consent{Client: client}))
@@ -536,7 +576,7 @@ var browserSweep = map[string]func(*testing.T, *store.Store){
 			}
 			ok(t, s.PutSession(t.Context(), hash(id), x))
 			putCode(t, s, id, authorization(1, id))
-			ok(t, s.Redeem(t.Context(), granted(1, id), nil, hash(id), issuer))
+			ok(t, s.Redeem(t.Context(), granted(1, id), nil, kept(id, issuer)))
 		}
 		sweepAll(t, s, time.Now().Add(2*time.Minute), 0, 10)
 		left := must(s.AllSessions(t.Context(), "a", "", 100))(t)
