@@ -21,6 +21,9 @@ command -v npm >/dev/null || missing+=(npm)
 [ -x /usr/bin/chromium ] || missing+=(chromium)
 command -v xmlsec1 >/dev/null || missing+=(xmlsec1)
 [ -d /usr/lib/python3/dist-packages/saml2 ] || missing+=(python3-pysaml2)
+[ -d /usr/lib/python3/dist-packages/authlib ] || missing+=(python3-authlib)
+[ -d /usr/lib/python3/dist-packages/requests ] || missing+=(python3-requests)
+[ -e /usr/lib/apache2/modules/mod_auth_openidc.so ] || missing+=(libapache2-mod-auth-openidc)
 command -v gcc >/dev/null || missing+=(gcc libc6-dev) # the race detector links with it
 if [ ${#missing[@]} -gt 0 ]; then
   # The tests start their own PostgreSQL; no cluster is made or started by the package.
@@ -30,6 +33,12 @@ if [ ${#missing[@]} -gt 0 ]; then
   fi
   as_root apt-get update -q
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
+fi
+
+# A relying party that is no library: built once, run by the tests as it is.
+if [ ! -x .tools/oauth2-proxy ] || [ test/rp/oauth2proxy/go.sum -nt .tools/oauth2-proxy ]; then
+  mkdir -p .tools
+  (cd test/rp/oauth2proxy && go build -mod=readonly -trimpath -o ../../../.tools/oauth2-proxy github.com/oauth2-proxy/oauth2-proxy/v7)
 fi
 
 for node in test/clients/node test/browser test/saml/node; do

@@ -33,7 +33,7 @@ func TestANodeLearnsThatAnotherRetiredAKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := two.learn(t.Context()); err != nil {
+	if _, err := two.learn(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if two.Ring.Find(key.ID) == nil {
@@ -45,7 +45,7 @@ func TestANodeLearnsThatAnotherRetiredAKey(t *testing.T) {
 	if err := one.Core.Admin.CreateClient(t.Context(), &client.Client{Org: "default", ID: "new", Dialect: oidc.Name, Enabled: true, Auth: client.None}); err != nil {
 		t.Fatal(err)
 	}
-	if err := two.learn(t.Context()); err != nil {
+	if _, err := two.learn(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if two.Ring.Find(key.ID) != nil {

@@ -270,10 +270,15 @@ func (s *Server) Run(ctx context.Context) {
 			return
 		case <-settled:
 			s.prepareKeys(ctx, true)
+			s.prepareClientKeys(ctx)
 			s.Tick(ctx)
 		case <-refresh.C:
-			if err := s.learn(ctx); err != nil && ctx.Err() == nil {
+			changed, err := s.learn(ctx)
+			if err != nil && ctx.Err() == nil {
 				s.config.Log.Warn("other nodes' changes could not be read", "error", err)
+			}
+			if changed { // a client may have been registered for an algorithm nobody had
+				s.prepareClientKeys(ctx)
 			}
 		case <-sweep.C:
 			s.Tick(ctx)
@@ -283,16 +288,16 @@ func (s *Server) Run(ctx context.Context) {
 
 // learn reads again what another node changed: organizations, clients and signing
 // keys, for one that was stolen and taken out of use must count nowhere any more.
-func (s *Server) learn(ctx context.Context) error {
+func (s *Server) learn(ctx context.Context) (changed bool, err error) {
 	revision, err := s.Store.Revision(ctx)
 	if err != nil || revision == s.revision {
-		return err
+		return false, err
 	}
 	if err := errors.Join(s.Core.Clients.Refresh(ctx), s.Ring.Reload(ctx)); err != nil {
-		return err
+		return false, err
 	}
 	s.revision = revision
-	return nil
+	return true, nil
 }
 
 // Tick does one round of the background work.
@@ -326,6 +331,33 @@ func (s *Server) prepareKeys(ctx context.Context, slow bool) {
 			if id := d.Profile.ID; id != nil && o.Enabled(d.Name) && slow && ctx.Err() == nil {
 				s.prepareKey(ctx, o.ID, id.Purpose, id.Alg)
 			}
+		}
+	}
+}
+
+// prepareClientKeys makes the keys of the algorithms clients are registered for, so
+// that the key set has them before a client is sent the first token.
+func (s *Server) prepareClientKeys(ctx context.Context) {
+	for _, o := range s.Core.Clients.Orgs() {
+		for _, c := range s.Core.Clients.Clients(o.ID) {
+			p, ok := s.Core.Mint.Profile(c.Dialect)
+			if !ok || !c.Enabled || !o.Enabled(c.Dialect) || ctx.Err() != nil {
+				continue
+			}
+			if p.ID != nil && p.ID.Choice && c.May(oauth.GrantAuthorizationCode) {
+				s.prepareAlgs(ctx, o.ID, p.ID.Purpose, c.IDTokenAlg, c.UserinfoAlg)
+			}
+			if p.Access.Choice {
+				s.prepareAlgs(ctx, o.ID, p.Access.Purpose, c.AccessAlg)
+			}
+		}
+	}
+}
+
+func (s *Server) prepareAlgs(ctx context.Context, org, purpose string, algs ...string) {
+	for _, alg := range algs {
+		if alg != "" {
+			s.prepareKey(ctx, org, purpose, jose.Alg(alg))
 		}
 	}
 }

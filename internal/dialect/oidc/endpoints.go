@@ -12,6 +12,7 @@ import (
 	"jeton/internal/jose"
 	"jeton/internal/mint"
 	"jeton/internal/oauth"
+	"jeton/internal/policy"
 	"jeton/internal/session"
 	"jeton/internal/wire"
 )
@@ -192,11 +193,12 @@ func (f face) userinfo(r *dialect.Request) (dialect.Reply, error) {
 		return dialect.Reply{}, oauth.Refuse(oauth.InsufficientScope, "")
 	}
 	var mapped []client.Claim
+	asked := ""
 	c, ok := f.core.Clients.Client(r.Org.ID, a.Client)
 	if ok {
-		mapped = c.Claims
+		mapped, asked = c.Claims, policy.Told(a.Claims, c.Scopes)
 	}
-	o := userClaims(a.Subject, a.Scope, a.Claims, mapped)
+	o := userClaims(a.Subject, a.Scope, asked, mapped)
 	if !ok || c.UserinfoAlg == "" {
 		return dialect.Reply{Status: http.StatusOK, Body: o.Bytes(), ContentType: "application/json"}, nil
 	}
@@ -283,7 +285,12 @@ func discovered(base string) document {
 	}
 }
 
+// jwks is the key set (RFC 7517 §5). Whoever reads it finds the key ID tokens are
+// signed with, on a server that has just begun too: clients keep what they read.
 func (f face) jwks(r *dialect.Request) (dialect.Reply, error) {
+	if _, err := f.core.Keys.Signing(r.Context(), r.Org.ID, Profile.ID.Purpose, Profile.ID.Alg); err != nil {
+		return dialect.Reply{}, err
+	}
 	body, etag, err := f.core.Keys.JWKS(r.Context(), r.Org.ID, jose.KtyFirst, purpose)
 	if err != nil {
 		return dialect.Reply{}, err
