@@ -72,7 +72,7 @@ func TestAdm05ASecretIsShownOnceWhenItIsMadeAndInNoReadAfter(t *testing.T) {
 	access, refresh := w.faspex(t, "sam", "demo-sam")
 	secrets := []string{made.Secret, second.Secret, "correct horse battery", "demo-batch-secret", "demo-sam", access, refresh, w.token(t, "svc", made.Secret)}
 	for _, path := range []string{
-		"/info", "/config", "/clients", "/clients/svc", "/users", "/users/" + w.user(t, "eve"), "/organizations", "/realms", "/keys", "/tokens", "/events", "/sessions", "/deliveries",
+		"/info", "/config", "/clients", "/clients/svc", "/users", "/users/" + w.user(t, "eve"), "/organizations", "/realms", "/providers", "/keys", "/tokens", "/events", "/sessions", "/deliveries",
 	} {
 		body := w.do(t, "GET", path, "").Body.String()
 		for _, secret := range secrets {
@@ -105,7 +105,7 @@ func TestAdm06ForgedListParametersAreRefusedAndEveryListIsBounded(t *testing.T) 
 		"limit=1000000000", "limit=-1", "limit=0", "limit=1e3", "limit=5;DROP", "limit=5&limit=6", "after=x", "after=" + cursor("else:batch"),
 		"sort=name", "order=id--", "q=%00",
 	}
-	for _, path := range []string{"/clients", "/users", "/organizations", "/realms", "/keys", "/tokens", "/events", "/sessions", "/deliveries"} {
+	for _, path := range []string{"/clients", "/users", "/organizations", "/realms", "/providers", "/keys", "/tokens", "/events", "/sessions", "/deliveries"} {
 		for _, q := range forged {
 			w.problem(t, 400, "GET", path+"?"+q, "")
 		}
@@ -212,6 +212,8 @@ func TestAdm10EachChangeIsOneEventWithItsActor(t *testing.T) {
 		{"POST", "/organizations", `{"id":"globex"}`, 201, "organization.create", "organization/globex"},
 		{"POST", "/realms", `{"name":"partners"}`, 201, "realm.create", "realm/partners"},
 		{"DELETE", "/realms/partners", "", 204, "realm.delete", "realm/partners"},
+		{"PUT", "/providers/corp", `{"entity_id":"https://corp.example","sso":"https://corp.example/sso","certificates":[{"pem":` + text(servertest.IdP("corp").Certificate) + `}]}`, 200, "provider.change", "provider/corp"},
+		{"DELETE", "/providers/corp", "", 204, "provider.delete", "provider/corp"},
 		{"POST", "/keys/rotate", `{"purpose":"` + keys.Items[0].Purpose + `"}`, 200, "key.rotate", "key/" + keys.Items[0].Purpose},
 		{"POST", "/keys/retire", `{"key":"` + keys.Items[0].KID + `","now":true}`, 200, "key.retire", "key/" + keys.Items[0].KID},
 		{"DELETE", "/tokens/" + family.Items[0].ID, "", 204, "token.revoke", "token/" + family.Items[0].ID},

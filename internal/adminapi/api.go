@@ -152,6 +152,9 @@ func (a *api) routes() []route {
 		{"GET", "/realms", a.listRealms, paged()},
 		{"POST", "/realms", a.createRealm, nil},
 		{"DELETE", "/realms/{name}", a.deleteRealm, nil},
+		{"GET", "/providers", a.listProviders, paged()},
+		{"PUT", "/providers/{name}", a.putProvider, nil},
+		{"DELETE", "/providers/{name}", a.deleteProvider, nil},
 
 		{"GET", "/keys", a.listKeys, paged()},
 		{"POST", "/keys/rotate", a.rotateKey, nil},

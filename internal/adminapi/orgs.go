@@ -84,12 +84,16 @@ func viewOrg(o *client.Org) Organization {
 		v.Session = &SessionLife{o.Session.Idle, o.Session.Life}
 	}
 	for _, p := range o.Providers {
-		v.SAML = append(v.SAML, Provider{
-			Name: p.Name, Title: p.Title, Number: p.Number, EntityID: p.EntityID, Certificates: p.Certificates, SSO: p.SSO, SSOBinding: p.SSOBinding,
-			Enabled: !p.Disabled, Realm: p.Realm, Create: p.Create, Attributes: p.Attributes, Groups: p.Groups,
-		})
+		v.SAML = append(v.SAML, viewProvider(p))
 	}
 	return v
+}
+
+func viewProvider(p client.Provider) Provider {
+	return Provider{
+		Name: p.Name, Title: p.Title, Number: p.Number, EntityID: p.EntityID, Certificates: p.Certificates, SSO: p.SSO, SSOBinding: p.SSOBinding,
+		Enabled: !p.Disabled, Realm: p.Realm, Create: p.Create, Attributes: p.Attributes, Groups: p.Groups,
+	}
 }
 
 func (a *api) listOrgs(r *dialect.Request) (dialect.Reply, error) {

@@ -143,10 +143,17 @@ func (s *Service) Begin(ctx context.Context, r Request) (*Pending, error) {
 		Redirect: r.Redirect, State: r.State, Challenge: r.Challenge, Nonce: r.Nonce, Prompt: r.Prompt, MaxAge: r.MaxAge,
 		Claims: r.Claims, LoginHint: r.LoginHint, Locales: r.Locales, Hint: r.Hint, Force: r.Force,
 	}
-	if r.Mode == modeForm {
+	switch {
+	case r.Mode == modeForm && formable(r.Redirect):
 		p.Mode = modeForm
+	case r.Mode == modeForm:
+		r.wrong(badValue("response_mode", "form_post needs a redirect_uri of https or http"))
 	}
-	if err := s.settle(c, &r, p); err != nil {
+	err = s.settle(c, &r, p)
+	if err == nil && len(s.Bind(p, "")) > maxBegun {
+		err = oauth.Refuse(oauth.InvalidRequest, "the parameters are too long together")
+	}
+	if err != nil {
 		e := oauth.AsRefusal(err)
 		rec.Fail("authorization request", "one this client may make", e.Description, "")
 		return p, e
@@ -267,8 +274,12 @@ func (s *Service) Asker(org, sealed string) string {
 	return p.Client
 }
 
-// maxSealed bounds a sealed request, in bytes.
-const maxSealed = 24 << 10
+// Bounds of a sealed request in bytes: whenever it is read, and when it sets out, with
+// room left for what the pages add. It stands in addresses.
+const (
+	maxSealed = 24 << 10
+	maxBegun  = 16 << 10
+)
 
 // Step is what a browser has to do next.
 type Step int
@@ -289,16 +300,22 @@ type Due struct {
 	Wanted oauth.Scope // what the client gets when everything is allowed
 	Had    oauth.Scope // of it, allowed before
 	Again  bool        // Login: of a person who is signed in already
+
+	before Consent // what is kept of the person and the client
 }
 
 // Next decides the next step of a browser with this session, nil = none. An error
-// is for the client: Refuse words it.
+// is for the client, and Refuse words it, unless Unproven says that it is for a page.
 func (s *Service) Next(ctx context.Context, p *Pending, at *session.Session, u *identity.User) (Due, error) {
 	c, err := s.client(ctx, p.Org, p.Dialect, p.Client)
 	if err != nil {
 		return Due{}, err
 	}
 	d := Due{Client: c}
+	if !Registered(c.RedirectURIs, p.Redirect) {
+		audit.From(ctx).Fail("redirect_uri", "one that is registered still", p.Redirect, "start again at the client")
+		return d, oauth.Refuse(oauth.BadRedirect, "")
+	}
 	profile, _ := s.Profiles.Profile(p.Dialect)
 	if p.Denied {
 		text := "the person did not allow it"
@@ -318,7 +335,7 @@ func (s *Service) Next(ctx context.Context, p *Pending, at *session.Session, u *
 	if at == nil || u == nil {
 		return due(Login, oauth.LoginRequired)
 	}
-	fresh := at.AuthTime >= max(p.Created, p.Anew) // proven for this very request
+	fresh := at.AuthTime >= max(p.Created, p.Anew) && !at.Ahead(s.Now()) // proven for this very request
 	switch {
 	case p.Hint != 0 && p.Hint != u.ID && fresh:
 		return d, oauth.Refuse(oauth.LoginRequired, "another person than the one asked for signed in")
@@ -337,13 +354,12 @@ func (s *Service) Next(ctx context.Context, p *Pending, at *session.Session, u *
 	if d.Wanted, _, err = policy.Authorize(profile, c, u.Subject(), p.Scope, nil); err != nil {
 		return d, err
 	}
-	d.Wanted = append(slices.Clone(d.Wanted), byName(p.Claims, d.Wanted)...)
-	before, err := s.consent(ctx, p, u)
-	if err != nil {
+	d.Wanted = append(slices.Clone(d.Wanted), byName(p.Claims, c.Scopes, d.Wanted)...)
+	if d.before, err = s.consent(ctx, p, u); err != nil {
 		return d, err
 	}
 	for _, v := range d.Wanted {
-		if before.Scope.Has(v) {
+		if d.before.had().Has(v) {
 			d.Had = append(d.Had, v)
 		}
 	}
@@ -352,24 +368,49 @@ func (s *Service) Next(ctx context.Context, p *Pending, at *session.Session, u *
 		return d, nil
 	}
 	forced := p.Force || slices.Contains(p.Prompt, promptConsent)
-	if policy.MustAsk(profile, c, before.had(), d.Wanted, forced) {
+	if policy.MustAsk(profile, c, d.before.had(), d.Wanted, forced) {
 		return due(Ask, oauth.ConsentRequired)
 	}
 	d.Step = Finished
 	return d, nil
 }
 
-// had is what was allowed, where "allowed nothing in particular" is told from
-// "never asked".
+// Unproven reports whether a refusal of Next is for a page: the client may not be
+// answered, or not there, any more.
+func Unproven(err error) bool {
+	return oauth.Is(err, oauth.UnknownClient) || oauth.Is(err, oauth.BadRedirect)
+}
+
+// had is what the person allowed, where "allowed nothing in particular" is told from
+// "never asked". What an administrator vouched for is no person's yes.
 func (c Consent) had() oauth.Scope {
-	if c.Created != 0 && len(c.Scope) == 0 {
+	switch {
+	case !c.Given:
+		return nil
+	case len(c.Scope) == 0:
 		return oauth.Scope{""}
 	}
 	return c.Scope
 }
 
+// and is a scope with the values of more that it has not.
+func and(scope, more oauth.Scope) oauth.Scope {
+	scope = slices.Clone(scope)
+	for _, v := range more {
+		if !scope.Has(v) {
+			scope = append(scope, v)
+		}
+	}
+	return scope
+}
+
+// longest is an age nobody's sign-in has, in seconds; in milliseconds it is a number
+// still.
+const longest = 1 << 40
+
 func (s *Service) tooOld(p *Pending, at *session.Session) bool {
-	return p.MaxAge != nil && s.Now().UnixMilli()-at.AuthTime > *p.MaxAge*1000
+	now := s.Now()
+	return p.MaxAge != nil && (at.Ahead(now) || now.UnixMilli()-at.AuthTime > min(*p.MaxAge, longest)*1000)
 }
 
 func (s *Service) consent(ctx context.Context, p *Pending, u *identity.User) (Consent, error) {
@@ -409,21 +450,12 @@ func (s *Service) answer(p *Pending, params ...[2]string) Answer {
 // Refuse words an error for the client (RFC 6749 §4.1.2.1).
 func (s *Service) Refuse(p *Pending, err error) Answer {
 	e := oauth.AsRefusal(err)
-	params := [][2]string{{"error", word(e.Code)}}
+	params := [][2]string{{"error", e.Code.Word()}}
 	profile, _ := s.Profiles.Profile(p.Dialect)
 	if profile.Code == nil || !profile.Code.Silent {
 		params = append(params, [2]string{"error_description", e.Description})
 	}
 	return s.answer(p, params...)
-}
-
-// word is the error word for the front channel, which has none for a client that is
-// gone meanwhile.
-func word(c oauth.Code) string {
-	if c == oauth.UnknownClient {
-		return oauth.UnauthorizedClient.Word()
-	}
-	return c.Word()
 }
 
 // Deny notes the person's no: Next refuses from then on.
@@ -452,11 +484,9 @@ func (s *Service) Allow(ctx context.Context, p *Pending, d Due, u *identity.User
 	if err != nil {
 		return err
 	}
-	kept := Consent{Client: p.Client, Scope: before.Scope, Given: true}
-	for _, v := range allowed {
-		if !kept.Scope.Has(v) {
-			kept.Scope = append(slices.Clone(kept.Scope), v)
-		}
+	kept := Consent{Client: p.Client, Scope: allowed, Given: true}
+	if before.Given {
+		kept.Scope = and(before.Scope, allowed)
 	}
 	rec := audit.From(ctx)
 	rec.Name("consent.give")
@@ -467,6 +497,19 @@ func (s *Service) Allow(ctx context.Context, p *Pending, d Due, u *identity.User
 	}
 	p.Allowed = &Allowed{u.ID, allowed}
 	return nil
+}
+
+// Knows reports whether a person has to do with a client: they allowed it something,
+// or an administrator did.
+func (s *Service) Knows(ctx context.Context, u *identity.User, client string) (bool, error) {
+	_, err := s.Store.Consent(ctx, u.Org, u.ID, client)
+	if s.Store.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("authorize: what was allowed: %w", err)
+	}
+	return true, nil
 }
 
 // Once uses a request up that pages were shown for: one request gives one code.
@@ -488,12 +531,19 @@ func (s *Service) Finish(ctx context.Context, p *Pending, d Due, at *session.Ses
 	if d.Step != Finished {
 		return Answer{}, oauth.Refuse(oauth.NotDue, "")
 	}
-	if len(d.Had) < len(d.Wanted) && p.Allowed == nil { // nobody was asked: it is shown in the account all the same
-		if err := s.Store.PutConsent(ctx, p.Org, u.ID, Consent{Client: p.Client, Scope: d.Wanted}); err != nil {
+	if p.Allowed == nil && d.unlisted() {
+		listed := Consent{Client: p.Client, Scope: and(d.before.Scope, d.Wanted)}
+		if err := s.Store.PutConsent(ctx, p.Org, u.ID, listed); err != nil {
 			return Answer{}, fmt.Errorf("authorize: keep what was not asked: %w", err)
 		}
 	}
 	return s.code(ctx, p, d.Client, at, u, d.Wanted)
+}
+
+// unlisted reports whether the client gets what nobody was asked for and the account
+// does not show yet. What the person did allow stays theirs.
+func (d Due) unlisted() bool {
+	return d.before.Created == 0 || (!d.before.Given && !d.Wanted.Within(d.before.Scope))
 }
 
 func (s *Service) code(ctx context.Context, p *Pending, c *client.Client, at *session.Session, u *identity.User, scope oauth.Scope) (Answer, error) {
@@ -502,6 +552,7 @@ func (s *Service) code(ctx context.Context, p *Pending, c *client.Client, at *se
 	if life == 0 {
 		life = defaultCodeLife
 	}
+	claims := policy.Told(p.Claims, scope)
 	scope = slices.DeleteFunc(slices.Clone(scope), policy.IsClaim)
 	rec := audit.From(ctx)
 	rec.Name("code.issue")
@@ -509,7 +560,7 @@ func (s *Service) code(ctx context.Context, p *Pending, c *client.Client, at *se
 	rec.Pass("scope", scope.String())
 	a := &oauth.Authorization{
 		Org: p.Org, Dialect: p.Dialect, Client: p.Client, User: u.ID, Redirect: p.Redirect, Scope: scope, Audience: p.Audience,
-		Challenge: p.Challenge, Nonce: p.Nonce, ACR: at.ACR, Claims: p.Claims, Session: at.ID, AMR: at.AMR,
+		Challenge: p.Challenge, Nonce: p.Nonce, ACR: at.ACR, Claims: claims, Session: at.ID, AMR: at.AMR,
 		AuthTime: at.AuthTime / 1000, UserSince: u.RevokedBefore, Since: c.RevokedBefore, Expires: s.Now().Add(life).Unix(),
 	}
 	if profile.Code.Sealed {

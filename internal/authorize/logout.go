@@ -39,6 +39,9 @@ type Hinted struct {
 func (s *Service) BeginLogout(ctx context.Context, l Logout, hint *Hinted) (Logout, error) {
 	rec := audit.From(ctx)
 	rec.Name("logout")
+	if len(l.State)+len(l.Locales) > maxValue {
+		return l, badValue("state", "state is too long")
+	}
 	if hint != nil {
 		if l.Client != "" && l.Client != hint.Client {
 			rec.Fail("client_id", hint.Client, l.Client, "send the client_id the ID token was given to")
@@ -58,6 +61,7 @@ func (s *Service) BeginLogout(ctx context.Context, l Logout, hint *Hinted) (Logo
 		}
 	}
 	l.Created = s.Now().UnixMilli()
+	rec.Name("") // nothing has happened yet, and anybody can ask: the session's end is the event
 	return l, nil
 }
 

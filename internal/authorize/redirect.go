@@ -46,3 +46,9 @@ func dropPort(rest string) (path string, ok bool) {
 	}
 	return rest, rest == "" || rest[0] == '/' || rest[0] == '?'
 }
+
+// formable reports whether a form can be sent to a redirect URI: browsers send none
+// to an application's own scheme.
+func formable(uri string) bool {
+	return strings.HasPrefix(uri, "https://") || strings.HasPrefix(uri, "http://")
+}

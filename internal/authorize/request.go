@@ -172,7 +172,7 @@ func readClaims(text string) (asked, error) {
 			v, _ := claims.Get(name)
 			details, ok := v.Object()
 			if !ok && !v.IsNull() {
-				return a, badValue("claims", "claims."+member+"."+name+" is null or an object")
+				return a, badValue("claims", "each claim in claims."+member+" is null or an object") // its name may be in no alphabet for this (RFC 6749 §4.1.2.1)
 			}
 			if ok && member == "id_token" {
 				a.demand(name, details)
@@ -183,8 +183,8 @@ func readClaims(text string) (asked, error) {
 }
 
 // byName are the claims asked for by name that no granted scope covers, as a person
-// is asked about them.
-func byName(text string, scope oauth.Scope) oauth.Scope {
+// is asked about them; those alone whose scope the client may have.
+func byName(text string, may, scope oauth.Scope) oauth.Scope {
 	if text == "" {
 		return nil
 	}
@@ -198,7 +198,7 @@ func byName(text string, scope oauth.Scope) oauth.Scope {
 		claims, _ := v.Object()
 		for _, name := range claims.Names() {
 			covers := policy.ClaimScope(name)
-			if v := policy.ClaimPrefix + name; covers != "" && !scope.Has(covers) && !out.Has(v) {
+			if v := policy.ClaimPrefix + name; may.Has(covers) && !scope.Has(covers) && !out.Has(v) {
 				out = append(out, v)
 			}
 		}

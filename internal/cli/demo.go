@@ -356,6 +356,7 @@ func (d *demo) people(b *strings.Builder) {
 		{"allow a client", d.settings.PublicURL + "/oauth2/authorize?" + q.Encode()},
 		{"the same, with its tokens", "jeton token oidc --grant code"},
 	})
+	b.WriteString("\nThe client's own page does not run here: its address opens nothing, and has the code in it.\n")
 }
 
 // demoPerson is who signs in when somebody just looks.

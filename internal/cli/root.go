@@ -20,6 +20,7 @@ type root struct {
 	Client ClientCmd `cmd:"" group:"Manage" help:"Register and change clients."`
 	User   UserCmd   `cmd:"" group:"Manage" help:"Add and change users."`
 	Realm  RealmCmd  `cmd:"" group:"Manage" help:"List and change realms."`
+	SAML   SAMLCmd   `cmd:"" name:"saml" group:"Manage" help:"List and change SAML identity providers."`
 	Key    KeyCmd    `cmd:"" group:"Manage" help:"List and rotate signing keys."`
 
 	Session SessionCmd `cmd:"" group:"Manage" help:"List browsers that are signed in, and sign them out."`

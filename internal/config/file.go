@@ -84,7 +84,7 @@ type Provider struct {
 	SSO          string            `yaml:"sso" also:"sso_url" doc:"URL of its single sign-on service"`
 	SSOBinding   string            `yaml:"sso_binding" one:"redirect post" default:"redirect" doc:"how a browser carries the request there"`
 	Enabled      *bool             `yaml:"enabled" default:"true" doc:"false: nobody can sign in with it"`
-	Realm        string            `yaml:"realm" default:"the organization's default realm" doc:"realm of its users"`
+	Realm        string            `yaml:"realm" default:"the users it made in the organization's default realm" doc:"realm of its users; naming one trusts it with every user there"`
 	Create       bool              `yaml:"create" default:"false" doc:"users are made at their first sign-in"`
 	Attributes   map[string]string `yaml:"attributes" doc:"names of its attributes, by what they are: user, email, given_name, family_name, display_name, groups"`
 	Groups       map[string]string `yaml:"groups" default:"as they are" doc:"our group, by its group; others are left out"`

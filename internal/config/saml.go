@@ -2,7 +2,6 @@ package config
 
 import (
 	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
@@ -78,7 +77,7 @@ func (r *resolver) metadata(name, path string) client.Provider {
 	return x
 }
 
-const certificateNext = "write {file: NAME} or {pem: TEXT}: one X.509 certificate, RSA of 2048 bits or more, P-256, P-384, P-521 or Ed25519"
+const certificateNext = "write {file: NAME} or {pem: TEXT}: one X.509 certificate, RSA of 2048 bits or more, P-256, P-384 or P-521"
 
 func (r *resolver) certificate(c Certificate, path string) (string, bool) {
 	text := c.PEM
@@ -131,8 +130,6 @@ func checkCertificate(text string) error {
 		if key.Params().BitSize >= 256 {
 			return nil
 		}
-	case ed25519.PublicKey:
-		return nil
 	}
 	return errWeak
 }

@@ -67,10 +67,11 @@ func Authorize(r *Request, c *core.Core, q authorize.Request, login string) (Rep
 	return Redirect(a), nil
 }
 
-// refused tells the client; what is our own fault is told on a page.
+// refused tells the client; what is our own fault, or about a client that is not there
+// any more, is told on a page.
 func refused(r *Request, c *core.Core, p *authorize.Pending, err error) (Reply, error) {
 	e := oauth.AsRefusal(err)
-	if e.Code == oauth.ServerError {
+	if e.Code == oauth.ServerError || authorize.Unproven(err) {
 		return Reply{}, err
 	}
 	reply := Redirect(c.Authorize.Refuse(p, e))

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"jeton/internal/audit"
@@ -112,7 +113,8 @@ const minSealed = 100
 // authorization finds what stands behind a code: in the code itself, or kept. Of one
 // that carries it, whether it was used is for the transaction that redeems it.
 func (x *Exchange) authorization(ctx context.Context, org, code string, hash []byte) (*oauth.Authorization, error) {
-	if len(code) < minSealed || x.Seal == nil {
+	// A decoder passes over line ends: one code would have many spellings, each of them unused.
+	if len(code) < minSealed || x.Seal == nil || strings.ContainsAny(code, "\r\n") {
 		return x.Codes.Code(ctx, hash)
 	}
 	var c sealed
@@ -189,6 +191,6 @@ func (x *Exchange) replayed(ctx context.Context, r *Request, hash []byte) error 
 		audit.From(ctx).Fail("code", "used once", "used before; every token made from it was revoked", "see who else holds the code")
 		return oauth.Refuse(oauth.CodeUsed, "")
 	}
-	audit.From(ctx).Fail("code", "of a live browser session, used once", "over, used, or its session ended", "start again at the authorization endpoint")
+	audit.From(ctx).Fail("code", "of a live browser session, used once", "over, used, its session ended, or what was allowed was taken back", "start again at the authorization endpoint")
 	return oauth.Refuse(oauth.BadCode, "")
 }

@@ -33,7 +33,7 @@ func (m *Mint) signID(ctx context.Context, o Order, t *oauth.Tokens, now time.Ti
 	f := policy.IDFacts{
 		Facts: o.facts(facts{id: fmt.Sprintf("%x", random(16))}, *t, now.Add(o.Profile.IDLifeOf(o.Client, o.Decision.Access)), now),
 		Nonce: login.Nonce, Session: login.Session, ACR: login.ACR, AtHash: HalfHash(alg, t.Access),
-		Asked: login.Claims,
+		Asked: policy.Told(login.Claims, o.Client.Scopes), // what was taken from the client since is gone
 	}
 	if login.Code != "" {
 		f.CodeHash = HalfHash(alg, login.Code)

@@ -1,6 +1,11 @@
 package policy
 
-import "strings"
+import (
+	"encoding/json"
+	"strings"
+
+	"jeton/internal/oauth"
+)
 
 // claimScope says which scope covers a standard claim (OpenID Connect Core §5.4).
 var claimScope = map[string]string{
@@ -21,3 +26,41 @@ const ClaimPrefix = "claim:"
 
 // IsClaim reports whether a value a person allowed is a claim and no scope.
 func IsClaim(v string) bool { return strings.HasPrefix(v, ClaimPrefix) }
+
+// Told is the part of a claims parameter (OpenID Connect Core §5.5) that allowed
+// covers, by the scope of a claim or its own name, "" when nothing is left: what a
+// person did not allow is not told by another way of asking.
+func Told(asked string, allowed oauth.Scope) string {
+	if asked == "" {
+		return ""
+	}
+	var sent map[string]json.RawMessage
+	if json.Unmarshal([]byte(asked), &sent) != nil {
+		return ""
+	}
+	out := map[string]map[string]json.RawMessage{}
+	for _, member := range []string{"id_token", "userinfo"} {
+		var names map[string]json.RawMessage
+		if sent[member] == nil || json.Unmarshal(sent[member], &names) != nil {
+			continue
+		}
+		for name, details := range names {
+			if scope := ClaimScope(name); scope == "" || !allowed.Has(scope) && !allowed.Has(ClaimPrefix+name) {
+				delete(names, name)
+			} else if details == nil {
+				names[name] = json.RawMessage("null")
+			}
+		}
+		if len(names) > 0 {
+			out[member] = names
+		}
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	b, err := json.Marshal(out)
+	if err != nil { // of texts that were JSON: it never does
+		return ""
+	}
+	return string(b)
+}

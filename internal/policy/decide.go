@@ -109,6 +109,9 @@ func MustPKCE(p Profile, c *client.Client) bool {
 // allowed before. forced says that the client itself wants the question.
 func MustAsk(p Profile, c *client.Client, had, wanted oauth.Scope, forced bool) bool {
 	mode := c.Consent
+	if mode == client.ConsentNever && !c.Own { // whoever wrote that: nobody vouches for the client
+		mode = client.ConsentOnce
+	}
 	if p.Code != nil && p.Code.Consent != nil {
 		mode = p.Code.Consent(c)
 	}

@@ -11,6 +11,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"jeton/internal/audit"
@@ -112,19 +114,22 @@ const (
 // ErrNone says that a browser has no live session.
 var ErrNone = errors.New("session: none")
 
-// Open begins a session for a person who has just proven who they are, and gives
-// the secret for the browser's cookie. old is the secret the browser came with, ""
+// Open begins a session for a person who has just proven who they are, here or, at
+// an earlier s.AuthTime, elsewhere, and gives the secret for the browser's cookie. old is the secret the browser came with, ""
 // for none: a session of the same person goes on under a new secret, another
 // person's is ended. What a browser came with is never the secret of the new one.
 func (m *Manager) Open(ctx context.Context, o *client.Org, u *identity.User, s Session, old string) (secret string, opened *Session, err error) {
 	now := m.Now()
 	s.Org, s.User, s.Since = o.ID, u.ID, u.RevokedBefore
-	s.AuthTime, s.Used = now.UnixMilli(), now.Unix()
+	s.Used = now.Unix()
+	if s.AuthTime == 0 || s.AuthTime > now.UnixMilli() {
+		s.AuthTime = now.UnixMilli()
+	}
 	s.ACR = ACR(s.AMR)
 	idle, life := lives(o)
 	s.Idle, s.Ends = now.Add(idle).Unix(), now.Add(life).Unix()
 	secret = random()
-	before, owner, err := m.find(ctx, o.ID, old)
+	before, owner, err := m.find(ctx, o, old)
 	switch {
 	case errors.Is(err, ErrNone):
 	case err != nil:
@@ -150,9 +155,10 @@ func (m *Manager) Open(ctx context.Context, o *client.Org, u *identity.User, s S
 
 // Find is the live session of a cookie's secret and its person, as of now; ErrNone
 // when there is none: unknown, ended, unused for too long, of another
-// organization, or of a person who may not sign in any more.
+// organization, of a person who may not sign in any more, or vouched for by an
+// identity provider that counts no more.
 func (m *Manager) Find(ctx context.Context, o *client.Org, secret string) (*Session, *identity.User, error) {
-	s, u, err := m.find(ctx, o.ID, secret)
+	s, u, err := m.find(ctx, o, secret)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -166,7 +172,7 @@ func (m *Manager) Find(ctx context.Context, o *client.Org, secret string) (*Sess
 	return s, u, nil
 }
 
-func (m *Manager) find(ctx context.Context, org, secret string) (*Session, *identity.User, error) {
+func (m *Manager) find(ctx context.Context, o *client.Org, secret string) (*Session, *identity.User, error) {
 	if len(secret) != secretChars {
 		return nil, nil, ErrNone
 	}
@@ -177,10 +183,17 @@ func (m *Manager) find(ctx context.Context, org, secret string) (*Session, *iden
 	if err != nil {
 		return nil, nil, fmt.Errorf("session: look up: %w", err)
 	}
-	if s.Org != org || !s.Live(m.Now(), u) {
+	if s.Org != o.ID || !s.Live(m.Now(), u) || !s.trusted(o) {
 		return nil, nil, ErrNone
 	}
 	return s, u, nil
+}
+
+// trusted reports whether what proved the sign-in counts still: an identity provider
+// that was disabled or taken away vouches for nobody.
+func (s *Session) trusted(o *client.Org) bool {
+	name, provided := strings.CutPrefix(s.Source, "saml/")
+	return !provided || slices.ContainsFunc(o.Providers, func(p client.Provider) bool { return p.Name == name && !p.Disabled })
 }
 
 // Live reports whether the session counts at now, for its person as they are now.
@@ -188,6 +201,13 @@ func (s *Session) Live(now time.Time, u *identity.User) bool {
 	t := now.Unix()
 	return s.Ended == 0 && t < s.Idle && t < s.Ends && u != nil && u.Live(t) && u.RevokedBefore == s.Since
 }
+
+// skew is how far the clocks of two servers may differ.
+const skew = time.Minute
+
+// Ahead reports whether the sign-in lies in the future: the clock went back since,
+// and nobody knows how long ago the person proved who they are.
+func (s *Session) Ahead(now time.Time) bool { return s.AuthTime > now.Add(skew).UnixMilli() }
 
 // End ends a session: the grants that do not outlive it are revoked and its clients
 // are told. A session that has ended already is no error.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -28,6 +29,8 @@ const (
  ON CONFLICT (org, user_id, client) DO UPDATE SET scope = excluded.scope, given = excluded.given, updated = excluded.updated`
 	getConsent   = `SELECT ` + consentColumns + ` FROM consent WHERE org = $1 AND user_id = $2 AND client = $3`
 	listConsents = `SELECT ` + consentColumns + ` FROM consent WHERE org = $1 AND user_id = $2 ORDER BY client`
+	hasConsent   = `SELECT 1 FROM consent WHERE org = $1 AND user_id = $2 AND client = $3`
+	holdSessions = `UPDATE session SET used = used WHERE org = $1 AND user_id = $2 AND ended = 0`
 	dropConsent  = `DELETE FROM consent WHERE org = $1 AND user_id = $2 AND client = $3`
 	endPersonal  = `UPDATE family SET revoked = $1 WHERE user_id = $2 AND client = $3 AND org = $4 AND sid <> '' AND revoked = 0`
 	dropConsents = `DELETE FROM consent WHERE org = $1 AND user_id = $2`
@@ -85,8 +88,8 @@ type Redeemed struct {
 
 // Redeem is PutFamily for what is made from an authorization code: the code is used
 // up, and the browser session it was given in counts as used, in the same
-// transaction. ErrChanged when the code was used already, is over, or its session
-// has ended; then nothing holds.
+// transaction. ErrChanged when the code was used already, is over, its session has
+// ended, or what the person allowed was taken back; then nothing holds.
 func (s *Store) Redeem(ctx context.Context, f *oauth.Family, aliases []Alias, r Redeemed) error {
 	now := s.now()
 	return s.putFamily(ctx, "redeem", f, func(t *tx) error {
@@ -103,6 +106,12 @@ func (s *Store) Redeem(ctx context.Context, f *oauth.Family, aliases []Alias, r 
 		}
 		if n == 0 {
 			return ErrChanged
+		}
+		// Behind the change of the session, for which DeleteConsent waits as well: so one
+		// of the two sees what the other did.
+		var there int64
+		if ok, err := t.row(hasConsent, []any{f.Org, f.User, f.Client}, &there); err != nil || !ok {
+			return cmp.Or(err, ErrChanged)
 		}
 		if _, err := t.exec(putSessionClient, sid, f.Client, r.Issuer); err != nil {
 			return err
@@ -132,13 +141,18 @@ func (s *Store) use(t *tx, f *oauth.Family, r Redeemed, now time.Time) error {
 type Consent = authorize.Consent
 
 // PutConsent keeps what a person allows a client from now on, in place of what they
-// allowed before.
+// allowed before. What they gave is a change with an event of its own; what is noted
+// for them is a step towards the code, which has one.
 func (s *Store) PutConsent(ctx context.Context, org string, user int64, c Consent) error {
 	given := int64(0)
 	if c.Given {
 		given = 1
 	}
-	return s.prepare(ctx, "put consent", user, func(t *tx) error {
+	keep := s.prepare
+	if c.Given {
+		keep = s.write
+	}
+	return keep(ctx, "put consent", user, func(t *tx) error {
 		_, err := t.exec(putConsent, org, user, c.Client, c.Scope.String(), given, s.unix())
 		return err
 	})
@@ -185,9 +199,13 @@ func (s *Store) ListConsents(ctx context.Context, org string, user int64) ([]Con
 }
 
 // DeleteConsent takes back what a person allowed a client and revokes every token
-// that came of it. ErrNotFound when there was nothing to take back.
+// that came of it; codes that are out are worth nothing any more. ErrNotFound when
+// there was nothing to take back.
 func (s *Store) DeleteConsent(ctx context.Context, org string, user int64, client string) error {
 	return s.write(ctx, "delete consent", user, func(t *tx) error {
+		if _, err := t.exec(holdSessions, org, user); err != nil { // whoever redeems a code comes before or after
+			return err
+		}
 		n, err := t.exec(dropConsent, org, user, client)
 		if err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"jeton/internal/authorize"
 	"jeton/internal/client"
@@ -33,7 +34,10 @@ type Face struct {
 // Dialect is the face as the server mounts it. It issues nothing, so it has no
 // profile.
 func (f *Face) Dialect() *dialect.Dialect {
-	return &dialect.Dialect{Name: Name, Title: "Pages for people", Words: words, Mount: f.mount}
+	return &dialect.Dialect{
+		Name: Name, Title: "Pages for people", Words: words, Mount: f.mount,
+		Voices: []string{dialect.Page}, Owns: []string{"/account", "/login", "/consent", "/continue", "/logout"},
+	}
 }
 
 // words is for refusals before it is known whose page it would be.
@@ -83,6 +87,7 @@ type visit struct {
 	place   string // page of the account this is, "" = none of them
 	session *session.Session
 	user    *identity.User
+	proven  time.Time // when an identity provider saw the person, zero = now
 }
 
 // open finds out about a request for a page. A sealed request that this browser may
@@ -279,7 +284,7 @@ func (f *Face) goOn(r *dialect.Request) (dialect.Reply, error) {
 		return f.leave(v, answer, nil)
 	}
 	e := oauth.AsRefusal(err)
-	if e.Code == oauth.ServerError || e.Code == oauth.Unavailable {
+	if e.Code == oauth.ServerError || e.Code == oauth.Unavailable || authorize.Unproven(err) {
 		return dialect.Reply{}, err
 	}
 	return f.leave(v, f.Core.Authorize.Refuse(v.pending, e), e)

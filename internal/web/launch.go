@@ -11,7 +11,9 @@ import (
 )
 
 // launch opens a client from here: it is asked to begin a sign-in itself (OpenID
-// Connect Core §4, third-party-initiated login). The address is the client's own.
+// Connect Core §4, third-party-initiated login). The address is the client's own. Any
+// site can send a browser here, so who is signed in is named to a client alone that
+// may know it.
 func (f *Face) launch(r *dialect.Request) (dialect.Reply, error) {
 	c, ok := f.Core.Clients.Client(r.Org.ID, r.Var("client"))
 	if !ok || !c.Enabled || c.InitiateURI == "" {
@@ -23,7 +25,15 @@ func (f *Face) launch(r *dialect.Request) (dialect.Reply, error) {
 		return dialect.Reply{}, err
 	}
 	if u != nil {
-		q.Set("login_hint", u.Name)
+		known := c.Own
+		if !known {
+			if known, err = f.Core.Authorize.Knows(r.Context(), u, c.ID); err != nil {
+				return dialect.Reply{}, err
+			}
+		}
+		if known {
+			q.Set("login_hint", u.Name)
+		}
 	}
 	sep := "?"
 	if strings.Contains(c.InitiateURI, "?") {

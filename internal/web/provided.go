@@ -67,7 +67,8 @@ func (f *Face) update(r *dialect.Request, p client.Provider, u *identity.User, w
 		return u, nil
 	}
 	return f.Core.Admin.ChangeUser(noteOf(r, "user.change"), r.Org.ID, u.ID, "user.change", func(x *identity.User) error {
-		x.Email, x.GivenName, x.FamilyName, x.DisplayName, x.Groups = next.Email, next.GivenName, next.FamilyName, next.DisplayName, next.Groups
+		setMail(x, next.Email) // what was checked was the address before
+		x.GivenName, x.FamilyName, x.DisplayName, x.Groups = next.GivenName, next.FamilyName, next.DisplayName, next.Groups
 		return nil
 	})
 }

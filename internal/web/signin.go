@@ -121,9 +121,11 @@ func (f *Face) enter(v *visit, u *identity.User, amr []string, source string) er
 	}
 	v.Audit().Name("login")
 	v.Audit().SetUser(u.Name)
-	secret, s, err := f.Core.Sessions.Open(v.Context(), v.Org, u, session.Session{
-		AMR: amr, Source: source, Agent: agent(v.Header.Get("User-Agent")), Addr: v.Addr,
-	}, old)
+	begun := session.Session{AMR: amr, Source: source, Agent: agent(v.Header.Get("User-Agent")), Addr: v.Addr}
+	if !v.proven.IsZero() {
+		begun.AuthTime = v.proven.UnixMilli()
+	}
+	secret, s, err := f.Core.Sessions.Open(v.Context(), v.Org, u, begun, old)
 	if err != nil {
 		return err
 	}
@@ -298,7 +300,7 @@ func agent(ua string) string {
 // fresh says whether somebody proved who they are a short while ago: changes of the
 // account ask for it.
 func (v *visit) fresh(now time.Time) bool {
-	return v.session != nil && now.UnixMilli()-v.session.AuthTime < freshFor.Milliseconds()
+	return v.session != nil && !v.session.Ahead(now) && now.UnixMilli()-v.session.AuthTime < freshFor.Milliseconds()
 }
 
 const freshFor = 5 * time.Minute

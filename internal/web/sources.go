@@ -50,8 +50,9 @@ const (
 	arrivalLife = 2 * time.Minute
 	// maxResponse bounds the form of a response in bytes; every other body is smaller.
 	maxResponse = 256 << 10
-	// perMinute bounds how often one address may leave for providers: each time is kept.
-	perMinute = 120
+	// perMinute bounds how often one address, which may be a whole company's, leaves for
+	// providers: each time is kept.
+	perMinute = 600
 )
 
 // journey is what is kept while a browser is away, under the id of its request.
@@ -68,6 +69,7 @@ type arrival struct {
 	journey
 	Person saml.Person `json:"who"`
 	AMR    []string    `json:"amr,omitempty"`
+	Proven time.Time   `json:"at"` // when the provider saw the person
 }
 
 func ticketKey(kind, org, id string) []byte {
@@ -129,7 +131,7 @@ func (f *Face) leaveForProvider(r *dialect.Request) (dialect.Reply, error) {
 	}
 	at := f.Core.Now()
 	j := journey{
-		Provider: r.Org.Providers[i].Name, Browser: browserHash(v.browser), Request: f.seal(v), Sent: at.Unix(), Fresh: mustProve(v.pending),
+		Provider: r.Org.Providers[i].Name, Browser: browserHash(v.browser), Request: f.seal(v), Sent: at.Unix(), Fresh: mustProve(v),
 	}
 	q := saml.AuthnRequest{ID: saml.NewID(), EntityID: dialect.SAMLEntity(r)[0], ACS: dialect.SAMLCallback(r)[0], ForceAuthn: j.Fresh, At: at}
 	if err := f.keep(v.Context(), ticketKey("request", r.Org.ID, q.ID), authorize.Life, j); err != nil {
@@ -138,10 +140,15 @@ func (f *Face) leaveForProvider(r *dialect.Request) (dialect.Reply, error) {
 	return f.send(v, r.Org.Providers[i], q)
 }
 
-// mustProve reports whether the client wants the person to prove anew who they are: a
-// provider would otherwise let in whoever it remembers.
-func mustProve(p *authorize.Pending) bool {
-	return p != nil && (slices.Contains(p.Prompt, "login") || p.MaxAge != nil || p.Anew != 0)
+// mustProve reports whether the person is to prove anew who they are, because the
+// client or a page of the account wants it: a provider would otherwise let in whoever
+// it remembers.
+func mustProve(v *visit) bool {
+	p := v.pending
+	if p == nil {
+		return v.user != nil
+	}
+	return slices.Contains(p.Prompt, "login") || p.MaxAge != nil || p.Anew != 0
 }
 
 // send brings the request on its way by the provider's binding. RelayState, which
@@ -197,7 +204,7 @@ func (f *Face) arrive(r *dialect.Request) (dialect.Reply, error) {
 		return dialect.Reply{}, err
 	}
 	key := saml.NewID()
-	if err := f.keep(r.Context(), ticketKey("arrival", r.Org.ID, key), arrivalLife, arrival{j, person, methods(a.AuthnContext)}); err != nil {
+	if err := f.keep(r.Context(), ticketKey("arrival", r.Org.ID, key), arrivalLife, arrival{j, person, methods(a.AuthnContext), a.AuthnInstant}); err != nil {
 		return dialect.Reply{}, err
 	}
 	return dialect.See(r.Site + "/login/saml?h=" + key), nil
@@ -272,8 +279,8 @@ const classes = "urn:oasis:names:tc:SAML:2.0:ac:classes:"
 // signInBySAML goes on in the browser that left for the provider, and in no other:
 // whoever carries an answer to somebody else's browser stops here.
 func (f *Face) signInBySAML(r *dialect.Request) (dialect.Reply, error) {
-	v, err := f.open(r)
-	if err != nil {
+	v := &visit{Request: r}
+	if err := f.identify(v); err != nil {
 		return dialect.Reply{}, err
 	}
 	q, err := r.Query()
@@ -305,6 +312,9 @@ func (f *Face) signInBySAML(r *dialect.Request) (dialect.Reply, error) {
 	u, err := f.provided(r, r.Org.Providers[i], a.Person)
 	if err != nil {
 		return dialect.Reply{}, err
+	}
+	if !a.Fresh { // otherwise the provider has done it for this very request
+		v.proven = a.Proven
 	}
 	if err := f.enter(v, u, a.AMR, saml.Source(r.Org.Providers[i])); err != nil {
 		return dialect.Reply{}, err

@@ -18,6 +18,7 @@ import (
 
 	"jeton/internal/identity"
 	"jeton/internal/identity/saml/samltest"
+	"jeton/internal/jose"
 	"jeton/internal/servertest"
 	"jeton/internal/store/storetest/pg"
 	"jeton/internal/vault"
@@ -600,5 +601,41 @@ func TestSAML22AResponseIsExchangedOnceOnEveryNode(t *testing.T) {
 			}
 			failedAt(t, again, id, "assertion id")
 		})
+	}
+}
+
+// A provider that remembers somebody since this morning proves a sign-in of this
+// morning, to clients and to the pages that want a recent one.
+func TestASignInIsAsOldAsTheProviderSays(t *testing.T) {
+	s := servertest.Start(t, servertest.Options{World: samlWorld})
+	idp, b := servertest.IdP("known"), s.Browser(t)
+	early := s.Clock.Now().Add(-2 * time.Hour)
+	remembered := func(c *samltest.Claims) {
+		c.Edit = func(r *etree.Element) {
+			r.FindElement("//saml:AuthnStatement").CreateAttr("AuthnInstant", early.Format("2006-01-02T15:04:05Z"))
+		}
+	}
+	q := begin(t, b, authorizeURL(), "known")
+	deliver(t, s, b, idp.Response(says(s, "ada", q.ID, remembered)))
+	b.Submit("/consent", "decision", "allow")
+	_, tokens := redeem(t, s, b.Answer().Get("code"))
+	id, err := jose.Parse(fmt.Sprint(tokens["id_token"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at, _ := id.Claims.Int("auth_time"); at != early.Unix() {
+		t.Errorf("auth_time %d, want %d", at, early.Unix())
+	}
+	// A client that wants a fresh one leads back to the provider, which is asked for it.
+	if q = begin(t, b, authorizeURL("max_age", "60"), "known"); !q.Force {
+		t.Error("the provider is not asked for a fresh sign-in")
+	}
+	refusedAt(t, s, idp.Response(says(s, "ada", q.ID, remembered)), "AuthnInstant")
+	// So does a page of the account.
+	b.Open("/login/saml/known?r=")
+	if small, err := base64.StdEncoding.DecodeString(b.Left.Query().Get("SAMLRequest")); err != nil || len(small) == 0 {
+		t.Fatalf("%q %v", b.Left, err)
+	} else if doc, err := io.ReadAll(flate.NewReader(bytes.NewReader(small))); err != nil || !readRequest(t, doc, "").Force {
+		t.Errorf("%s %v", doc, err)
 	}
 }

@@ -4,6 +4,9 @@
 package browser_test
 
 import (
+	"cmp"
+	"encoding/json"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -26,6 +29,60 @@ func TestTheFirstAdministratorIsMadeInABrowser(t *testing.T) {
 
 func TestADemoSaysSoInABrowser(t *testing.T) {
 	walk(t, "demo", site(t, servertest.Options{}), nil)
+}
+
+func TestAPersonSignsInAndAllowsAClient(t *testing.T) {
+	walk(t, "signin", site(t, servertest.Options{World: world("")}), nil)
+}
+
+func TestAClientMayDemandMoreOfASignIn(t *testing.T) {
+	walk(t, "asks", site(t, servertest.Options{World: world("")}), nil)
+}
+
+func TestARequestThatCannotBeFollowedIsExplained(t *testing.T) {
+	walk(t, "errors", site(t, servertest.Options{World: world("")}), nil)
+}
+
+func TestAPersonLooksAfterTheirAccount(t *testing.T) {
+	walk(t, "account", site(t, servertest.Options{World: world("")}, members(t)), map[string]any{"keys": map[string]string{
+		"good": string(servertest.PublicPEM("browser")), "private": string(servertest.PrivatePEM("browser")), "weak": weak,
+	}})
+}
+
+func TestAClientSignsAPersonOut(t *testing.T) {
+	party, socket := door(t)
+	walk(t, "logout", site(t, servertest.Options{World: world(party)}), map[string]any{"door": 3}, socket)
+}
+
+func TestAnOrganizationLooksLikeItself(t *testing.T) {
+	walk(t, "brand", site(t, servertest.Options{World: world("")}), nil)
+}
+
+func TestTheWholeWayIsThereInFrench(t *testing.T) {
+	b, err := os.ReadFile("../../internal/page/catalogue/fr.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	walk(t, "french", site(t, servertest.Options{World: world("")}), map[string]any{"texts": json.RawMessage(b)})
+}
+
+func TestTheKeyboardIsEnough(t *testing.T) {
+	walk(t, "keyboard", site(t, servertest.Options{World: world("")}), nil)
+}
+
+// The best of three: a machine that is busy with something else says nothing about
+// the page.
+func TestTheSignInPageIsThereWithinASecondOnASlowPhone(t *testing.T) {
+	all := walk(t, "speed", site(t, servertest.Options{World: world("")}), nil).of("measure")
+	best := slices.MinFunc(all, func(a, b line) int { return cmp.Compare(a.Usable, b.Usable) })
+	if len(all) != 3 || best.Usable >= 1000 || best.Painted < 0 {
+		t.Errorf("of %d measured at best usable after %d ms", len(all), best.Usable)
+	}
+	for _, m := range all {
+		if m.Bytes >= 30_000 || m.Requests > 4 {
+			t.Errorf("%d bytes in %d requests", m.Bytes, m.Requests)
+		}
+	}
 }
 
 // The journey goes to pages with one fault each: a harness that finds nothing there

@@ -99,8 +99,9 @@ func run(t *testing.T, cmd *exec.Cmd) {
 
 // site runs a server of this process with the pages for people, by the real clock,
 // at the address it returns. It is reached as localhost: relying parties at
-// 127.0.0.1 are other sites, as they are in real life.
-func site(t *testing.T, o servertest.Options) string {
+// 127.0.0.1 are other sites, as they are in real life. What then does with the server
+// comes before.
+func site(t *testing.T, o servertest.Options, then ...func(*servertest.Server)) string {
 	t.Helper()
 	o.Real = true
 	change := o.Change
@@ -110,7 +111,11 @@ func site(t *testing.T, o servertest.Options) string {
 			change(c)
 		}
 	}
-	s := httptest.NewServer(servertest.Start(t, o).Site(false, false))
+	server := servertest.Start(t, o)
+	for _, f := range then {
+		f(server)
+	}
+	s := httptest.NewServer(server.Site(false, false))
 	t.Cleanup(s.Close)
 	return strings.Replace(s.URL, "127.0.0.1", "localhost", 1)
 }
@@ -162,9 +167,9 @@ func parse(output []byte) (report, error) {
 
 // walk runs the journey of a name (journeys/NAME.mjs) against the server at base.
 // Each of its findings is an error of the test.
-func walk(t *testing.T, name, base string, options any) report {
+func walk(t *testing.T, name, base string, options any, sockets ...*os.File) report {
 	t.Helper()
-	r := start(t, name, base, options)
+	r := start(t, name, base, options, sockets...)
 	for _, l := range r.of("finding") {
 		t.Error(l)
 	}
@@ -174,9 +179,10 @@ func walk(t *testing.T, name, base string, options any) report {
 	return r
 }
 
-// start runs a journey and returns its report. Everything it leaves behind goes with
-// the test; a browser that outlives it is an error.
-func start(t *testing.T, name, base string, options any) report {
+// start runs a journey and returns its report. It finds sockets open under the numbers
+// 3, 4 … Everything it leaves behind goes with the test; a browser that outlives it is
+// an error.
+func start(t *testing.T, name, base string, options any, sockets ...*os.File) report {
 	t.Helper()
 	settings, err := json.Marshal(map[string]any{"base": base, "options": options})
 	if err != nil {
@@ -184,9 +190,14 @@ func start(t *testing.T, name, base string, options any) report {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	home := t.TempDir()
+	home, err := os.MkdirTemp("", "jeton") // a browser's sockets are there: their paths must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(home) })
 	cmd := exec.CommandContext(ctx, "node", filepath.Join("journeys", name+".mjs"))
 	cmd.Env = append(os.Environ(), "JETON_JOURNEY="+string(settings), "JETON_SHOTS="+shots(t), "HOME="+home, "TMPDIR="+home)
+	cmd.ExtraFiles = sockets
 	var out, log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &log
 	run(t, cmd)

@@ -57,6 +57,7 @@ class Journey {
   #looked = new Map()
   #taken = new Set()
   #shots = process.env.JETON_SHOTS
+  #came = 0
 
   constructor({ base, options }) {
     this.base = base
@@ -77,9 +78,9 @@ class Journey {
   /** Lets pages ask the host of a URL too. */
   allow(url) { this.#hosts.add(new URL(url).host) }
 
-  /** A relying party, see party.mjs; it ends with the journey. */
-  async party() {
-    const p = await party()
+  /** A relying party, see party.mjs; it ends with the journey. door: the number of an open socket it is to listen at. */
+  async party(door) {
+    const p = await party(door)
     this.#parties.push(p)
     this.allow(p.url)
     return p
@@ -106,13 +107,14 @@ class Journey {
 
   /** A visitor for one cell. */
   async visitor({ scheme = 'light', width = 1280, scripts = true, headers } = {}) {
+    const number = ++this.#came
     const phone = width < 600
     const context = await this.browser.newContext({
       baseURL: this.base, colorScheme: scheme, locale: 'en-GB', extraHTTPHeaders: headers,
       viewport: { width, height: phone ? 640 : 800 }, isMobile: phone, hasTouch: phone, reducedMotion: 'reduce',
     })
     context.setDefaultTimeout(patience)
-    const v = new Visitor(context, { scheme, width, scripts, touch: phone, hosts: this.#hosts, shots: this.#shots, looked: this.#looked, taken: this.#taken })
+    const v = new Visitor(context, { number, scheme, width, scripts, touch: phone, hosts: this.#hosts, shots: this.#shots, looked: this.#looked, taken: this.#taken })
     await v.begin()
     this.visitors.push(v)
     return v
@@ -139,7 +141,8 @@ class Journey {
 
 /**
  * Visitor is a person with a browser. Controls are found by role and accessible name
- * and by nothing else, as a screen reader finds them. Every page reached by go, press, follow or arrive is looked at, and a picture taken of it.
+ * and by nothing else, as a screen reader finds them. Every page reached by go, press,
+ * follow or arrive is looked at, and a picture taken of it.
  */
 class Visitor {
   #cell
@@ -149,6 +152,7 @@ class Visitor {
   constructor(context, cell) {
     this.context = context
     this.#cell = cell
+    this.number = cell.number // the n-th of the journey, from 1
     this.scripts = cell.scripts
     this.width = cell.width
     this.name = `${cell.scheme}-${cell.width}${cell.scripts ? '' : '-noscript'}`
@@ -164,7 +168,10 @@ class Visitor {
   field(label) { return this.page.getByLabel(label, { exact: true }) }
   button(name) { return this.page.getByRole('button', { name, exact: true }) }
   link(name) { return this.page.getByRole('link', { name, exact: true }) }
+  box(label) { return this.page.getByRole('checkbox', { name: label, exact: true }) }
+  text(words) { return this.page.getByText(words) }
   alert() { return this.page.getByRole('alert') }
+  message() { return this.page.getByRole('main').getByRole('status') }
 
   /** Opens an address; status is the one it must be answered with. */
   async go(url, name, { status = 200 } = {}) {

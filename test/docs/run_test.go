@@ -21,7 +21,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"jeton/internal/client"
 	"jeton/internal/config"
+	"jeton/internal/identity/saml/samltest"
 	"jeton/internal/jose"
 )
 
@@ -31,10 +33,14 @@ const (
 	pageData = "/tmp/jeton-demo"
 )
 
+// withPerson says in which pages somebody sits before a browser: xdg-open opens a
+// page that a person signs in on, and the code in the address they end at is typed.
+func withPerson(name string) bool { return strings.HasPrefix(name, "docs/quickstart/") }
+
 // runnable says whose ```sh blocks are run: the pages that are followed beside a
 // running demo.
 func runnable(name string) bool {
-	return name == "README.md" || strings.HasPrefix(name, "docs/dialects/")
+	return name == "README.md" || name == "docs/people.md" || strings.HasPrefix(name, "docs/dialects/") || withPerson(name)
 }
 
 // TestCommandsRunAgainstTheDemo pastes every page's ```sh blocks, in their order,
@@ -239,6 +245,9 @@ func (d *demo) paste(t *testing.T, p page, steps []step) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-c", script)
 	cmd.Env, cmd.Dir = d.env, filepath.Join(d.dir, "work")
+	if withPerson(p.name) {
+		cmd.Stdin = d.person(t)
+	}
 	out, err := cmd.CombinedOutput()
 	noted, _ := os.ReadFile(filepath.Join(d.dir, "notes", "statuses"))
 	statuses := perStep(string(noted))
@@ -388,6 +397,7 @@ func TestConfigurationExamplesAreRight(t *testing.T) {
 	key, err := jose.Generate(jose.ES256)
 	must(t, err)
 	public := []byte(jose.MarshalPublicPEM(key.Public))
+	provider := samltest.Fixed("https://idp.example").Provider()
 	seen := 0
 	for _, p := range pages(t) {
 		list, _ := p.blocks()
@@ -398,6 +408,9 @@ func TestConfigurationExamplesAreRight(t *testing.T) {
 			seen++
 			_, problems := config.Load(p.name, []byte(b.text), config.Options{
 				Getenv: func(string) string { return "a-secret-of-the-environment" },
+				ReadMetadata: func([]byte) (client.Provider, error) {
+					return client.Provider{EntityID: "https://idp.example", SSO: "https://idp.example/sso", Certificates: provider.Certificates}, nil
+				},
 				ReadFile: func(name string) ([]byte, error) {
 					if strings.HasSuffix(name, ".pub") || strings.HasSuffix(name, ".pem") {
 						return public, nil

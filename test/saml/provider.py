@@ -36,6 +36,8 @@ class Provider(http.server.BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         if path == "/metadata":
             return self.answer("application/samlmetadata+xml", entity_descriptor(config))
+        if path == "/favicon.ico":
+            return self.answer("image/x-icon", "")
         self.sign_in(urllib.parse.parse_qs(query), BINDING_HTTP_REDIRECT)
 
     def do_POST(self):

@@ -82,17 +82,13 @@ type running struct {
 func start(t *testing.T, p program, signed string) running {
 	t.Helper()
 	dir := t.TempDir()
-	i := samltest.New("key of " + p.name)
-	key, err := x509.MarshalPKCS8PrivateKey(i.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key, certificate := keyPair(t, "key of "+p.name)
 	sp, err := saml.SPMetadata(us, acs)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, b := range map[string][]byte{
-		"key.pem": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), "cert.pem": []byte(i.Certificate), "sp.xml": sp,
+		"key.pem": []byte(key), "cert.pem": []byte(certificate), "sp.xml": sp,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
 			t.Fatal(err)
@@ -105,6 +101,17 @@ func start(t *testing.T, p program, signed string) running {
 	}
 	provider.Name = p.name
 	return running{dir, provider}
+}
+
+// keyPair is a private key and its certificate as PEM, the same for the same name.
+func keyPair(t *testing.T, name string) (key, certificate string) {
+	t.Helper()
+	i := samltest.New(name)
+	der, err := x509.MarshalPKCS8PrivateKey(i.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), i.Certificate
 }
 
 // run starts a program and gives the address it prints. It ends with its standard

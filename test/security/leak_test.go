@@ -31,6 +31,9 @@ type canaries struct {
 	sent   map[string]string // passwords, secrets, codes: in no answer
 	issued map[string]string // tokens: in the answers that issue them
 	all    []answer
+	// private is told on to the client as it came, and may be kept sealed: in no log or
+	// record.
+	private map[string]string
 }
 
 // sings reports whether text holds a canary, in any usual spelling.

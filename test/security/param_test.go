@@ -334,8 +334,11 @@ func TestParam10OtherMethodsAreRefusedAndNoHeaderChangesTheMethod(t *testing.T) 
 					h = with(form, override, "POST")
 				}
 				a := s.send(method, path, body+"&_method=POST", h)
+				if method == "OPTIONS" && a.status == http.StatusNoContent && a.body == "" {
+					continue // a page of a client's own asks first whether it may
+				}
 				s.refused(method, a, 405)
-				if a.header.Get("Allow") != "POST" {
+				if allow := a.header.Get("Allow"); allow != "POST" && allow != "OPTIONS, POST" {
 					s.t.Errorf("%s: Allow %q", method, a.header.Get("Allow"))
 				}
 			}

@@ -134,11 +134,11 @@ func (s site) posts() []struct {
 	erin.Open(asking()).SignIn("erin", "erins-password")
 	add("new password", erin, "/login/password", "old", "erins-password", "new", "a rather long password", "again", "a rather long password")
 	for path, forms := range map[string][][]string{
-		"/account/profile":  {{"/account/profile", "given_name", "Mallory"}},
-		"/account/password": {{"/account/password", "old", fayes, "new", "a rather long password", "again", "a rather long password"}},
-		"/account/sessions": {{"/account/sessions/end", "all", "1"}},
-		"/account/keys":     {{"/account/keys/add", "pem", string(servertest.PublicPEM("other")), "label", "x"}},
-		"/account/clients":  {{"/account/clients/remove", "client", "app"}},
+		"/account/profile":                   {{"/account/profile", "given_name", "Mallory"}},
+		"/account/password":                  {{"/account/password", "old", fayes, "new", "a rather long password", "again", "a rather long password"}},
+		"/account/sessions":                  {{"/account/sessions/end", "all", "1"}},
+		"/account/keys":                      {{"/account/keys/add", "pem", string(servertest.PublicPEM("other")), "label", "x"}},
+		"/account/clients/remove?client=app": {{"/account/clients/remove"}},
 	} {
 		faye.Open(path)
 		for _, f := range forms {

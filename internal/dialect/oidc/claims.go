@@ -65,10 +65,12 @@ func claim(s oauth.Subject, name string) []byte {
 		if s.Email == "" {
 			return nil
 		}
-		if v := attribute(s, name); v != nil {
-			return v
+		return verified(s, name)
+	case "phone_number_verified":
+		if s.More["phone_number"] == nil {
+			return nil
 		}
-		return value(false) // nobody checked it
+		return verified(s, name)
 	case "groups":
 		if s.Groups == nil {
 			return value([]string{})
@@ -79,6 +81,11 @@ func claim(s oauth.Subject, name string) []byte {
 	}
 	return attribute(s, name)
 }
+
+// verified says whether somebody checked an address: an attribute that is true and
+// nothing else. Applications sign people in by what was checked, and many read any
+// text, "false" too, as a yes.
+func verified(s oauth.Subject, name string) []byte { return value(s.More[name] == true) }
 
 // attribute is a user's own attribute as JSON, nil when there is none.
 func attribute(s oauth.Subject, name string) []byte {

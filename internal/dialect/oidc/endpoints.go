@@ -288,8 +288,10 @@ func discovered(base string) document {
 // jwks is the key set (RFC 7517 §5). Whoever reads it finds the key ID tokens are
 // signed with, on a server that has just begun too: clients keep what they read.
 func (f face) jwks(r *dialect.Request) (dialect.Reply, error) {
-	if _, err := f.core.Keys.Signing(r.Context(), r.Org.ID, Profile.ID.Purpose, Profile.ID.Alg); err != nil {
-		return dialect.Reply{}, err
+	for _, alg := range []jose.Alg{Profile.Access.Alg, Profile.ID.Alg} {
+		if _, err := f.core.Keys.Signing(r.Context(), r.Org.ID, purpose, alg); err != nil {
+			return dialect.Reply{}, err
+		}
 	}
 	body, etag, err := f.core.Keys.JWKS(r.Context(), r.Org.ID, jose.KtyFirst, purpose)
 	if err != nil {

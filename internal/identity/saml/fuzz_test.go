@@ -47,5 +47,8 @@ func FuzzVerify(f *testing.F) {
 		if d := cmp.Diff(attributes, a.Attributes); d != "" {
 			t.Error(d)
 		}
+		if got := saml.Issuer(samltest.Encode(doc)); got != a.Issuer {
+			t.Errorf("issued by %q, verified as by %q", got, a.Issuer)
+		}
 	})
 }

@@ -55,9 +55,16 @@ func authorization(user int64, sid string) *oauth.Authorization {
 	}
 }
 
+// putCode keeps a code of what its person allowed.
 func putCode(t *testing.T, s *store.Store, name string, a *oauth.Authorization) {
 	t.Helper()
+	allow(t, s, a.User, a.Client)
 	ok(t, s.PutCode(t.Context(), hash(name), a))
+}
+
+func allow(t *testing.T, s *store.Store, user int64, client string) {
+	t.Helper()
+	ok(t, s.PutConsent(t.Context(), "a", user, store.Consent{Client: client, Given: true}))
 }
 
 // granted is the family that is made of a code.
@@ -302,6 +309,7 @@ var codes = map[string]func(*testing.T, *store.Store){
 	"a code that carries its authorization is redeemed once, too": func(t *testing.T, s *store.Store) {
 		expires := time.Now().Unix() + 60
 		putSession(t, s, "a", 1, "s1")
+		allow(t, s, 1, "app")
 		made := make([]*oauth.Family, racers)
 		won := race(t, racers, func(i int) (bool, error) {
 			f := granted(1, "s1")
@@ -327,6 +335,39 @@ var codes = map[string]func(*testing.T, *store.Store){
 			wants(t, err, store.ErrNotFound)
 			_, err = s.Code(t.Context(), hash(name))
 			wants(t, err, store.ErrNotFound)
+		}
+	},
+	"a code is worth nothing once what its person allowed was taken back": func(t *testing.T, s *store.Store) {
+		putSession(t, s, "a", 1, "s1")
+		putCode(t, s, "code", authorization(1, "s1"))
+		ok(t, s.DeleteConsent(t.Context(), "a", 1, "app"))
+		for _, r := range []store.Redeemed{kept("code", issuer), sealed("sealed", time.Now().Unix()+60)} {
+			f := granted(1, "s1")
+			wants(t, s.Redeem(t.Context(), f, nil, r), store.ErrChanged)
+			_, err := s.Family(t.Context(), f.ID)
+			wants(t, err, store.ErrNotFound)
+		}
+	},
+	"of taking back and redeeming neither passes the other": func(t *testing.T, s *store.Store) {
+		putSession(t, s, "a", 1, "s1")
+		for i := range racers {
+			code := number("code %d", i)
+			putCode(t, s, code, authorization(1, "s1"))
+			f := granted(1, "s1")
+			race(t, 2, func(n int) (bool, error) {
+				if n == 0 {
+					return true, s.DeleteConsent(t.Context(), "a", 1, "app")
+				}
+				err := s.Redeem(t.Context(), f, nil, kept(code, issuer))
+				if s.IsChanged(err) {
+					return false, nil
+				}
+				return true, err
+			})
+			got, err := s.Family(t.Context(), f.ID)
+			if !s.IsNotFound(err) && (err != nil || got.Family.Revoked == 0) {
+				t.Fatalf("a grant is alive that was taken back: %+v, %v", got.Family, err)
+			}
 		}
 	},
 	"a redemption is a use of its session": func(t *testing.T, s *store.Store) {
@@ -370,6 +411,15 @@ var consents = map[string]func(*testing.T, *store.Store){
 			user int64
 		}{{"a", 2}, {"b", 1}} {
 			must(s.Consent(t.Context(), other.org, other.user, "app"))(t)
+		}
+	},
+	"what a person gives is kept with its event, what is noted for them is not": func(t *testing.T, s *store.Store) {
+		for _, given := range []bool{true, false} {
+			r := record("a", "consent.give")
+			ok(t, s.PutConsent(audit.With(t.Context(), r), "a", 1, store.Consent{Client: "app", Given: given}))
+			if r.Stored() != given {
+				t.Errorf("given %v: its event is stored: %v", given, r.Stored())
+			}
 		}
 	},
 	"a person's grants to a client end when the consent is taken back": func(t *testing.T, s *store.Store) {

@@ -34,7 +34,6 @@ await journey(async j => {
   const base = `http://127.0.0.1:${server.address().port}`
   j.allow(base)
   const p = await j.party()
-  p.link = base + '/good'
   try {
     await j.each(async v => {
       for (const name of ['inline', 'markup', 'styled', 'image', 'noscript', 'wide', 'host', 'broken', 'good', 'missing']) {
@@ -43,7 +42,7 @@ await journey(async j => {
       await v.sees(v.button('Sign in'), 'missing', 500)
     }, { schemes: ['light'], widths: [1280, 320], scripts: [true, false] })
     const [v] = await j.open({ schemes: ['dark'], widths: [320], scripts: [false] })
-    await v.go(p.url, 'party')
+    await v.go(p.front(base + '/good'), 'party')
     await v.follow('Sign in', 'party-link', { until: base + '/good' })
     await v.go(`${p.callback}?code=a%26b&state=s`, 'party-called')
     const { method, path, query } = await p.next()
