@@ -57,6 +57,7 @@ func samples() []sample {
 		}},
 		{"consent-wrong", 422, org, Consent{Client: "Report Builder", Name: "ada", Reviewed: true, Host: "reports.example", Scopes: scopes, Wrong: "consent.missing"}},
 		{"handover", 200, signing, HandOver{Client: "Report Builder", Host: "reports.example", URL: "https://reports.example/cb?code=xyz&state=a%20b"}},
+		{"formpost-onward", 200, signing, FormPost{Client: "Example University", Host: "idp.example", Action: "https://idp.example/sso", Onward: true, Fields: []Choice{{"SAMLRequest", "xyz"}}}},
 		{"formpost", 200, signing, FormPost{Client: "Report Builder", Host: "reports.example", Action: "https://reports.example/cb", Fields: []Choice{{"code", "xyz"}, {"state", `a "b" <c>`}}}},
 		{"signout", 200, account, SignOut{Client: "Report Builder", Name: "ada"}},
 		{"signedout", 200, signing, SignedOut{Client: "Report Builder", URL: "https://reports.example/bye", Told: 2}},

@@ -113,6 +113,7 @@ type FormPost struct {
 	Host   string
 	Action string
 	Fields []Choice // Value = name, Label = value
+	Onward bool     // to where somebody signs in, not back to a client
 }
 
 // SignOut asks whether to sign out.

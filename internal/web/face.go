@@ -82,6 +82,7 @@ type visit struct {
 	cookies []*http.Cookie
 	fields  wire.Params // of a form that was posted from our own page
 	sealed  string      // request as it came
+	locales string      // ui_locales of a wish to sign out
 	pending *authorize.Pending
 	to      string // page of the account that comes next, "" = none
 	place   string // page of the account this is, "" = none of them
@@ -206,6 +207,7 @@ func (f *Face) lang(v *visit) string {
 	if v.pending != nil {
 		asked += " " + v.pending.Locales
 	}
+	asked += " " + v.locales
 	return page.Match(strings.TrimSpace(asked), v.Header.Get("Accept-Language"))
 }
 

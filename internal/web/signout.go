@@ -23,6 +23,7 @@ func (f *Face) signOut(r *dialect.Request) (dialect.Reply, error) {
 	if err != nil {
 		return dialect.Reply{}, err
 	}
+	v.locales = l.Locales
 	if v.session == nil || l.Sure(v.session) {
 		return f.end(v, l)
 	}
@@ -62,6 +63,7 @@ func (f *Face) confirmSignOut(r *dialect.Request) (dialect.Reply, error) {
 	if err != nil {
 		return dialect.Reply{}, err
 	}
+	v.locales = l.Locales
 	return f.end(v, l)
 }
 

@@ -167,7 +167,7 @@ func (f *Face) send(v *visit, p client.Provider, q saml.AuthnRequest) (dialect.R
 		return dialect.Reply{}, err
 	}
 	return f.draw(v, http.StatusOK, page.FormPost{
-		Client: cmp.Or(p.Title, p.Name), Host: host(action), Action: action,
+		Client: cmp.Or(p.Title, p.Name), Host: host(action), Action: action, Onward: true,
 		Fields: []page.Choice{{Value: "SAMLRequest", Label: request}, {Value: "RelayState", Label: q.ID}},
 	})
 }

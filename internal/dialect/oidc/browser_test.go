@@ -548,6 +548,19 @@ func TestOfflineAccessOutlivesTheSignIn(t *testing.T) {
 	}
 }
 
+func TestSigningOutIsAskedInTheLanguageTheClientWants(t *testing.T) {
+	p := arrive(t, world(t), "app")
+	p.through()
+	p.Open("/oauth2/logout?ui_locales=fr-CA")
+	if !strings.Contains(p.Page, `lang="fr"`) || !strings.Contains(p.Page, `action="/logout"`) {
+		t.Fatalf("%d\n%s", p.Status, p.Page)
+	}
+	p.Submit("/logout")
+	if a := p.through("prompt", "none"); a.Get("error") != "login_required" {
+		t.Errorf("still signed in: %v", a)
+	}
+}
+
 func TestAClientIsOpenedFromHere(t *testing.T) {
 	s := world(t)
 	p := arrive(t, s, "app")

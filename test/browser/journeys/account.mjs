@@ -10,7 +10,9 @@ await journey(async j => {
   const p = await j.party()
   const client = new Client({ site: j.base, callback: p.callback })
   const called = { until: u => u.href.startsWith(p.callback) }
-  const visitors = [...await j.open({ ...everything, scripts: [true] }), await j.visitor({ scheme: 'dark', width: 320, scripts: false })]
+  const visitors = [
+    ...await j.open({ ...everything, widths: [1280], scripts: [true] }), await j.visitor({ width: 320 }), await j.visitor({ scheme: 'dark', width: 320, scripts: false }),
+  ]
 
   await j.walk(visitors, async v => {
     const user = `bea${v.number}`

@@ -2,14 +2,14 @@
 // was given nobody is asked; without it the person is.
 
 import { Client, signIn } from '../client.mjs'
-import { everything, journey } from '../lib.mjs'
+import { journey } from '../lib.mjs'
 
 await journey(async j => {
   const p = await j.party(j.options.door)
   const client = new Client({ site: j.base, callback: p.callback })
   const logout = more => `/oauth2/logout?${new URLSearchParams({ client_id: 'app', ...more })}`
 
-  await j.each(async v => {
+  await j.walk([await j.visitor(), await j.visitor({ scheme: 'dark', width: 320, scripts: false })], async v => {
     const user = `ada${v.number}`
     const { url, state } = client.ask()
     await v.go(url, 'signin')
@@ -36,5 +36,5 @@ await journey(async j => {
     await v.press('Sign out', 'signedout')
     await v.sees(v.heading('You are signed out'), 'signedout')
     await v.follow('Sign in again', 'account-signin')
-  }, { ...everything, scripts: [true] })
+  })
 })
