@@ -451,7 +451,7 @@ func TestDetailsManagedElsewhereAreReadOnly(t *testing.T) {
 	if err := s.Core.Admin.Store.UpdateUser(t.Context(), without(t, s, provided.ID)); err != nil {
 		t.Fatal(err)
 	}
-	secret, _, err := s.Core.Sessions.Open(t.Context(), s.Core.Clients.Default(), stored(t, s, provided.ID), session.Session{Source: "saml/corp"}, "")
+	secret, _, err := s.Core.Sessions.Open(t.Context(), s.Core.Clients.Default(), stored(t, s, provided.ID), session.Session{Source: "local"}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
