@@ -14,6 +14,7 @@ import (
 	"jeton/internal/identity"
 	"jeton/internal/jose"
 	"jeton/internal/oauth"
+	look "jeton/internal/page"
 	"jeton/internal/wire"
 )
 
@@ -158,7 +159,7 @@ func (a *api) options() config.Options {
 		AllowPlain: true, Dialects: Dialects(a.Faces),
 		ReadFile:  func(string) ([]byte, error) { return nil, errNotServed },
 		CheckKey:  CheckKey,
-		Canonical: identity.Canonical,
+		Canonical: identity.Canonical, CheckAccent: look.CheckAccent,
 	}
 	for _, org := range a.core.Clients.Orgs() {
 		o.Existing = append(o.Existing, *org)

@@ -401,5 +401,5 @@ func TestCallersReadNoFileOfTheServer(t *testing.T) {
 			t.Errorf("%s: %s", inner, b)
 		}
 	}
-	w.must(t, 201, "POST", "/organizations", `{"id":"looks","brand":{"accent":"#00ff00"},"session":{"idle":"1h"},"scopes":{"read":"Read"}}`, nil)
+	w.must(t, 201, "POST", "/organizations", `{"id":"looks","brand":{"accent":"#007f00"},"session":{"idle":"1h"},"scopes":{"read":"Read"}}`, nil)
 }

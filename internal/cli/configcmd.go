@@ -13,6 +13,7 @@ import (
 	"jeton/internal/identity"
 	"jeton/internal/identity/saml"
 	"jeton/internal/oauth"
+	look "jeton/internal/page"
 	"jeton/internal/server"
 )
 
@@ -108,7 +109,7 @@ func fileOptions(env *Env, name string, plain bool) config.Options {
 	}
 	return config.Options{
 		Dir: dir, Getenv: env.Getenv, AllowPlain: plain, CheckKey: adminapi.CheckKey, Canonical: identity.Canonical,
-		Dialects: adminapi.Dialects(server.Dialects()), ReadMetadata: metadata(env),
+		Dialects: adminapi.Dialects(server.Dialects()), ReadMetadata: metadata(env), CheckAccent: look.CheckAccent,
 	}
 }
 

@@ -25,6 +25,10 @@ func (l *linter) brand(x Brand, path string) {
 	l.label(x.Name, path+".name")
 	if x.Accent != "" && !colour.MatchString(x.Accent) {
 		l.add(path+".accent", "not a colour of the form #rrggbb", "write six hexadecimal digits in quotes, such as \"#0b5cad\"")
+	} else if x.Accent != "" && l.o.CheckAccent != nil {
+		if err := l.o.CheckAccent(x.Accent); err != nil {
+			l.add(path+".accent", err.Error(), "choose a darker colour")
+		}
 	}
 	l.page(x.Help, path+".help")
 	l.page(x.Terms, path+".terms")

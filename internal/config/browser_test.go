@@ -330,3 +330,20 @@ func TestEveryReservedClaimIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestAnAccentNobodyCouldReadIsRefused(t *testing.T) {
+	text := []byte("version: 1\norganizations:\n  - {id: acme, brand: {accent: \"#ffee00\"}}\n")
+	o := Options{CheckAccent: func(hex string) error { return errors.New("too light: " + hex) }}
+	f, problems := Parse("x.yaml", text)
+	if len(problems) != 0 {
+		t.Fatal(problems)
+	}
+	problems = Lint(f, o)
+	if len(problems) != 1 || !strings.Contains(problems[0].String(), "too light: #ffee00") || !strings.Contains(problems[0].String(), "accent") {
+		t.Errorf("%v", problems)
+	}
+	o.CheckAccent = func(string) error { return nil }
+	if problems := Lint(f, o); len(problems) != 0 {
+		t.Errorf("%v", problems)
+	}
+}

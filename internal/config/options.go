@@ -27,6 +27,10 @@ type Options struct {
 	// CheckKey refuses a public key that must not be registered. Its error is shown.
 	CheckKey func(text string) error
 
+	// CheckAccent refuses a brand's colour that could not be read on pages; nil: any.
+	// Its error is shown.
+	CheckAccent func(hex string) error
+
 	// ReadMetadata reads the metadata of a SAML identity provider: its EntityID, SSO,
 	// SSOBinding and Certificates. Its error is shown; nil: metadata cannot be read.
 	ReadMetadata func(text []byte) (client.Provider, error)

@@ -73,8 +73,16 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		err = &oauth.Error{Code: oauth.MethodNotAllowed, Description: oauth.MethodNotAllowed.Text(), Allow: at.allow}
 	default:
 		err = oauth.Refuse(oauth.NotFound, "")
+		if at.dialect == f.Router.fallback && reads(hr) {
+			at.voice = Page
+		}
 	}
 	f.finish(w, r, rec, at, reply, err)
+}
+
+// reads reports whether a person's browser asks for a page.
+func reads(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
 // Answers reports whether there is a route for the request, in whatever method.

@@ -163,3 +163,22 @@ func TestARepeatedCodeEndsWhatWasMadeFromIt(t *testing.T) {
 		t.Errorf("after the replay a refresh is answered %d %v", status, m)
 	}
 }
+
+func TestABrowserThatIsLostReadsAPage(t *testing.T) {
+	s := servertest.Start(t, servertest.Options{})
+	for accept, want := range map[string]string{"text/html,*/*": "text/html", "application/json": "application/json", "": "application/json"} {
+		req, err := http.NewRequest("GET", s.URL+"/nope", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept", accept)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if got := resp.Header.Get("Content-Type"); resp.StatusCode != 404 || !strings.HasPrefix(got, want) {
+			t.Errorf("Accept %q: %d %s", accept, resp.StatusCode, got)
+		}
+	}
+}

@@ -36,7 +36,11 @@ func (f *Face) signIn(r *dialect.Request) (dialect.Reply, error) {
 	if name == "" && d.Again && v.user != nil {
 		name = v.user.Name
 	}
-	return f.draw(v, http.StatusOK, f.signInPage(v, name, ""))
+	x := f.signInPage(v, name, "")
+	if d.Again {
+		x.Problem = page.Note{Kind: "info", Key: "signin.again", Args: []any{x.Client}}
+	}
+	return f.draw(v, http.StatusOK, x)
 }
 
 func (f *Face) signInPage(v *visit, name, realm string) page.SignIn {
