@@ -331,6 +331,9 @@ func (s *Service) checkClient(c *client.Client) error {
 	if c.ID == "" || len(c.ID) > 256 || strings.ContainsFunc(c.ID, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
 		return invalid("id", "a client id has 1 to 256 characters and no control characters")
 	}
+	if c.Dialect == "oidc" && strings.Trim(c.ID, "0123456789") == "" {
+		return invalid("id", "a client id of digits alone could be taken for a user's number in sub: put a letter into it")
+	}
 	return checkKeys(c.Keys)
 }
 

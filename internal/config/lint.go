@@ -262,6 +262,9 @@ func (l *linter) client(x Client, path string) {
 		if !vschar.MatchString(x.ID) {
 			l.add(path+".id", "a client id has printable ASCII characters, 255 at most (RFC 6749 appendix A.1)", "rename the client; the readable name goes into `name`")
 		}
+		if x.Dialect == "oidc" && strings.Trim(x.ID, "0123456789") == "" {
+			l.add(path+".id", "a client id of digits alone could be taken for a user's number in sub", "put a letter into it")
+		}
 		l.unique(path+".id", "client", org, x.ID)
 	}
 	if l.needed(x.Dialect, path+".dialect") && l.dialect(x.Dialect, path+".dialect") {

@@ -53,6 +53,12 @@ func (g AuthorizationCode) prove(ctx context.Context, x *Exchange, r *Request, c
 		return oauth.Proof{}, oauth.Refuse(oauth.BadCode, "")
 	}
 	if a.Used != 0 || (a.Sealed != 0 && x.Now().Unix() >= a.Sealed) { // RFC 6749 §4.1.2: what was made from it ends too
+		// Who has not the verifier made nothing from it, and read it in an address
+		// somewhere: they must not be able to end what the client made.
+		if why := verify(a.Challenge, g.Verifier); a.Challenge != "" && why != "" {
+			rec.Fail("code_verifier", "the one of code_challenge (S256), of a code that is over or used", why, "see who else holds the code")
+			return oauth.Proof{}, oauth.Refuse(oauth.BadCode, "")
+		}
 		return oauth.Proof{}, x.replayed(ctx, r, hash)
 	}
 	if err := g.bound(ctx, x.Now(), a); err != nil {

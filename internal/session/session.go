@@ -156,7 +156,7 @@ func (m *Manager) Open(ctx context.Context, o *client.Org, u *identity.User, s S
 // Find is the live session of a cookie's secret and its person, as of now; ErrNone
 // when there is none: unknown, ended, unused for too long, of another
 // organization, of a person who may not sign in any more, or vouched for by an
-// identity provider that is disabled.
+// identity provider that is disabled or gone.
 func (m *Manager) Find(ctx context.Context, o *client.Org, secret string) (*Session, *identity.User, error) {
 	s, u, err := m.find(ctx, o, secret)
 	if err != nil {
@@ -190,10 +190,10 @@ func (m *Manager) find(ctx context.Context, o *client.Org, secret string) (*Sess
 }
 
 // trusted reports whether what proved the sign-in counts still: an identity provider
-// that was disabled vouches for nobody.
+// that was disabled or removed vouches for nobody.
 func (s *Session) trusted(o *client.Org) bool {
 	name, provided := strings.CutPrefix(s.Source, "saml/")
-	return !provided || !slices.ContainsFunc(o.Providers, func(p client.Provider) bool { return p.Name == name && p.Disabled })
+	return !provided || slices.ContainsFunc(o.Providers, func(p client.Provider) bool { return p.Name == name && !p.Disabled })
 }
 
 // Live reports whether the session counts at now, for its person as they are now.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"jeton/internal/client"
 	"jeton/internal/jose"
 	"jeton/internal/servertest"
 )
@@ -179,6 +180,42 @@ func TestABrowserThatIsLostReadsAPage(t *testing.T) {
 		resp.Body.Close()
 		if got := resp.Header.Get("Content-Type"); resp.StatusCode != 404 || !strings.HasPrefix(got, want) {
 			t.Errorf("Accept %q: %d %s", accept, resp.StatusCode, got)
+		}
+	}
+}
+
+func TestAPasswordThatIsDueOpensNothingButItsChange(t *testing.T) {
+	s := servertest.Start(t, servertest.Options{World: `
+version: 1
+users:
+  - {name: due, password: {plain: given-by-somebody}, password_due: true}
+clients:
+  - {id: app, dialect: oidc, secrets: [{plain: app-secret}], grants: [password], scopes: [read]}
+`})
+	f := url.Values{"grant_type": {"password"}, "username": {"due"}, "password": {"given-by-somebody"}}
+	if status, m := post(t, s, "/oauth2/token", f); status != 400 || m["error"] != "invalid_grant" || m["access_token"] != nil {
+		t.Errorf("%d %v", status, m)
+	}
+	b := s.Browser(t).Open("/login").SignIn("due", "given-by-somebody")
+	b.Submit("/login/password", "old", "given-by-somebody", "new", "chosen by its owner 1", "again", "chosen by its owner 1")
+	if !strings.HasSuffix(b.URL, "/account") {
+		t.Fatalf("%d %s", b.Status, b.URL)
+	}
+	f.Set("password", "chosen by its owner 1")
+	if status, m := post(t, s, "/oauth2/token", f); status != 200 {
+		t.Errorf("%d %v", status, m)
+	}
+}
+
+func TestNoClientOfTheStandardDialectIsNamedLikeAUser(t *testing.T) {
+	s := servertest.Start(t, servertest.Options{})
+	for dialect, wrong := range map[string]bool{"oidc": true, "fortiauth": false} {
+		c := &client.Client{Org: "default", ID: "7", Name: "seven", Dialect: dialect, Enabled: true, Auth: client.SecretBasic}
+		if dialect == "fortiauth" {
+			c.ID = "77"
+		}
+		if err := s.Core.Admin.CreateClient(t.Context(), c); (err != nil) != wrong {
+			t.Errorf("%s: %v", dialect, err)
 		}
 	}
 }

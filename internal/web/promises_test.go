@@ -329,3 +329,29 @@ func TestAnErrorSaysNothingInLettersAnErrorHasNot(t *testing.T) {
 		t.Errorf("answer %v", a)
 	}
 }
+
+func TestWhoReadACodeInAnAddressCannotEndWhatTheClientMadeOfIt(t *testing.T) {
+	s := servertest.Start(t, servertest.Options{World: promisesWorld})
+	code := s.Browser(t).Open(authorizeURL()).SignIn("ada", "demo-ada").Submit("/consent", "decision", "allow").Answer().Get("code")
+	_, tokens := redeem(t, s, code)
+	lives := func() string {
+		status, m := post(t, s, "/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens["refresh_token"].(string)}})
+		tokens = m
+		return http.StatusText(status)
+	}
+	for _, later := range []time.Duration{0, 2 * time.Minute} {
+		s.Clock.Add(later)
+		for _, guess := range []string{"", strings.Repeat("x", 43)} {
+			if status, m := redeem(t, s, code, "code_verifier", guess); status != 400 || m["error"] != "invalid_grant" {
+				t.Errorf("%d %v", status, m)
+			}
+		}
+		if got := lives(); got != "OK" {
+			t.Fatalf("%s later a stranger has ended it: %s", later, got)
+		}
+	}
+	redeem(t, s, code)
+	if got := lives(); got == "OK" {
+		t.Error("a replay by who has the verifier ends nothing")
+	}
+}
