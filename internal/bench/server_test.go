@@ -96,7 +96,7 @@ func TestStatementsOfEachOperation(t *testing.T) {
 		"userinfo-jwt":      {1, 0},
 		"refresh-opaque":    {1, 1},
 		"refresh-es256":     {1, 1},
-		"code":              {3, 4}, // session, consent, user; family, code, session, its client
+		"code":              {3, 5}, // session, consent, user; family, code, session, consent again, its client
 		"authorize":         {2, 0}, // session and consent
 		"signin-page":       {0, 0}, // the request travels with the browser
 		"jwks":              {0, 0},

@@ -16,6 +16,10 @@ const options = {
 // compared with the expected one instead.
 const statusOfPage = /^Failed to load resource: the server responded with a status of/
 
+// A browser that is to open an application may want a click first; then the page's
+// link is the way, which the journey demands.
+const waitsForAClick = /^Not allowed to launch '[a-z][a-z0-9.+-]*:[^']*' because a user gesture is required\.$/
+
 /**
  * Watch collects, over every page of a context: console errors ("console"), what a
  * Content-Security-Policy or Trusted Types stopped ("csp"), uncaught errors of
@@ -62,6 +66,7 @@ export class Watch {
     const text = m.text()
     if (/Content Security Policy|TrustedScript|TrustedHTML|^Refused to /.test(text)) return this.#add('csp', text)
     if (statusOfPage.test(text) && m.location().url === m.page()?.url()) return
+    if (waitsForAClick.test(text)) return
     this.#add('console', text)
   }
 
