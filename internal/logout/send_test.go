@@ -295,7 +295,7 @@ func TestWhatAClientSaysDecidesWhetherItIsAskedAgain(t *testing.T) {
 		"400 with a flood": {say(400, `{"error":"`+strings.Repeat("x", 100000)+`"}`), session.Failed, "400 in # ms: " + strings.Repeat("x", 157) + "…"},
 		"404":              {say(404, ""), session.Waiting, "404 in # ms"},
 		"501":              {say(501, ""), session.Waiting, "501 in # ms"},
-		"302": {func(w http.ResponseWriter, q *http.Request) { http.Redirect(w, q, "/x", 302) }, session.Waiting,
+		"302": {func(w http.ResponseWriter, q *http.Request) { http.Redirect(w, q, "/x", http.StatusFound) }, session.Waiting,
 			"answered 302: redirects are not followed; register the URL it leads to"},
 	} {
 		t.Run(name, func(t *testing.T) {
