@@ -275,6 +275,9 @@ func (f *Face) goOn(r *dialect.Request) (dialect.Reply, error) {
 	if err == nil && d.Step != authorize.Finished {
 		return v.see(f.step(v, d.Step)), nil
 	}
+	if r.Method == http.MethodHead { // whoever only looks uses nothing up
+		return dialect.Reply{Status: http.StatusOK, ContentType: "text/html; charset=utf-8"}, nil
+	}
 	var answer authorize.Answer
 	if err == nil {
 		if err = f.Core.Authorize.Once(v.Context(), v.pending); err != nil {

@@ -165,6 +165,36 @@ func TestARepeatedCodeEndsWhatWasMadeFromIt(t *testing.T) {
 	}
 }
 
+func TestALookAheadUsesNothingUp(t *testing.T) {
+	s := servertest.Start(t, servertest.Options{World: flowWorld})
+	b := s.Browser(t).Open(authorizeURL()).SignIn("ada", "demo-ada")
+	to, fields := b.Form("/consent")
+	fields.Set("decision", "allow")
+	req, err := http.NewRequest("POST", s.URL+to, strings.NewReader(fields.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Sec-Fetch-Site", "same-origin")
+	resp, err := b.HTTP.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	next := strings.TrimPrefix(resp.Header.Get("Location"), servertest.Public)
+	head, err := b.HTTP.Head(s.URL + next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head.Body.Close()
+	if head.StatusCode != 200 {
+		t.Errorf("HEAD: %d", head.StatusCode)
+	}
+	if code := b.Open(next).Answer().Get("code"); code == "" {
+		t.Errorf("after a HEAD there is no code: %v", b.Answer())
+	}
+}
+
 func TestABrowserThatIsLostReadsAPage(t *testing.T) {
 	s := servertest.Start(t, servertest.Options{})
 	for accept, want := range map[string]string{"text/html,*/*": "text/html", "application/json": "application/json", "": "application/json"} {
