@@ -1,6 +1,6 @@
 // Package authorize leads from an authorization request to a code. Begin judges a
 // request before anything is shown; Next is the one place that decides a browser's
-// next step; Allow and Deny answer the client. The authorization endpoints of the
+// next step; Allow, Finish and Refuse answer the client. The authorization endpoints of the
 // dialects and the pages for people call it. Steps never call one another: each is
 // done elsewhere, and whoever did it asks Next again. It never checks a password
 // and makes no token.
