@@ -69,14 +69,14 @@ func javascript(t *testing.T, j *jeton, id, library, alg, userinfo string) strin
 }
 
 func TestJavaScriptSitesSignPeopleInAndOut(t *testing.T) {
-	for name, row := range map[string]struct{ library, alg, userinfo string }{
+	for name, row := range map[string]struct{ client, alg, userinfo string }{
 		"openid-client":                {"openid-client", "RS256", ""},
 		"openid-client, ES256, signed": {"openid-client", "ES256", "ES256"},
 		"oauth4webapi, PS256, signed":  {"oauth4webapi", "PS256", "PS256"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := serve(t)
-			app := javascript(t, j, "rp", row.library, row.alg, row.userinfo)
+			app := javascript(t, j, "rp", row.client, row.alg, row.userinfo)
 			more := []string{"id_token: {alg: " + row.alg + "}"}
 			if row.userinfo != "" {
 				more = append(more, "userinfo_signed_response_alg: "+row.userinfo)
@@ -184,8 +184,8 @@ func TestAJavaScriptSiteAsksForMoreThanASignIn(t *testing.T) {
 func TestSitesLearnThatAPersonSignedOutElsewhere(t *testing.T) {
 	j := serve(t)
 	parties := map[string]string{}
-	for id, row := range map[string]struct{ library, alg string }{"one": {"openid-client", "ES256"}, "two": {"oauth4webapi", "RS256"}} {
-		app := javascript(t, j, id, row.library, row.alg, "")
+	for id, row := range map[string]struct{ client, alg string }{"one": {"openid-client", "ES256"}, "two": {"oauth4webapi", "RS256"}} {
+		app := javascript(t, j, id, row.client, row.alg, "")
 		j.register(t, id, app+"/callback", app+"/bye", "id_token: {alg: "+row.alg+"}", "backchannel_logout_uri: "+app+"/backchannel")
 		parties[id] = app
 	}
