@@ -75,7 +75,7 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 func TestTheSignInPageIsThereWithinASecondOnASlowPhone(t *testing.T) {
 	all := walk(t, "speed", site(t, servertest.Options{World: world("")}), nil).of("measure")
 	best := slices.MinFunc(all, func(a, b line) int { return cmp.Compare(a.Usable, b.Usable) })
-	if len(all) != 3 || best.Usable >= 1000 || best.Painted < 0 {
+	if len(all) < 3 || best.Usable >= 1000 || best.Painted < 0 {
 		t.Errorf("of %d measured at best usable after %d ms", len(all), best.Usable)
 	}
 	for _, m := range all {
