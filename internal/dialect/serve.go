@@ -209,6 +209,7 @@ var (
 	noStore   = []string{"no-store"}
 	noCache   = []string{"no-cache"}
 	noSniff   = []string{"nosniff"}
+	anyOrigin = []string{"*"}
 	typeJSON  = []string{"application/json"}
 	noGuesses []string // of a Content-Type: none is sent, and none is guessed
 )
@@ -225,12 +226,14 @@ func (f *Front) write(w http.ResponseWriter, r *Request, reply Reply) {
 	for k, v := range reply.Header {
 		h[k] = v
 	}
-	if r.AllowOrigin != "" {
+	switch r.AllowOrigin {
+	case "":
+	case "*": // what anybody may read has nothing else to show
+		h["Access-Control-Allow-Origin"] = anyOrigin
+	default:
 		h.Set("Access-Control-Allow-Origin", r.AllowOrigin)
 		h.Set("Access-Control-Expose-Headers", "Jeton-Error-Id, WWW-Authenticate, Retry-After")
-		if r.AllowOrigin != "*" {
-			h.Add("Vary", "Origin")
-		}
+		h.Add("Vary", "Origin")
 	}
 	for _, c := range reply.Cookies {
 		http.SetCookie(w, c)
