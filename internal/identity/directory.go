@@ -47,6 +47,7 @@ type Attempt struct {
 	Name         string // as typed
 	Mail         bool   // Name may also be the user's e-mail address
 	Password     oauth.Secret
+	Due          bool   // a password that is due for a change will do: the caller asks for the change
 	Addr         string // where it comes from: an address, with or without a port
 	Dialect      string
 }
@@ -107,6 +108,10 @@ func (d *Directory) check(ctx context.Context, u *User, key string, a Attempt) (
 	// not count, right or wrong.
 	if ok, wait := d.Throttle.Allow(key, a.Addr); !ok {
 		noteThrottle(record, wait)
+		return nil, refused()
+	}
+	if u.PasswordDue && !a.Due { // somebody else chose it: only its owner goes on with it, on a page
+		record.Fail("password", "the user's own", "one that is due for a change", "change it at /login")
 		return nil, refused()
 	}
 	record.Pass("password", "")

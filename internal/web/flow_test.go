@@ -226,10 +226,29 @@ clients:
 	if status, m := post(t, s, "/oauth2/token", f); status != 400 || m["error"] != "invalid_grant" || m["access_token"] != nil {
 		t.Errorf("%d %v", status, m)
 	}
+	basic := func(password string) int { // an inlet that asks about a password and gives no token
+		req, err := http.NewRequest("GET", s.URL+"/auth/test", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.SetBasicAuth("due", password)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	if got := basic("given-by-somebody"); got != 401 {
+		t.Errorf("Sensu says %d to a password that is due", got)
+	}
 	b := s.Browser(t).Open("/login").SignIn("due", "given-by-somebody")
 	b.Submit("/login/password", "old", "given-by-somebody", "new", "chosen by its owner 1", "again", "chosen by its owner 1")
 	if !strings.HasSuffix(b.URL, "/account") {
 		t.Fatalf("%d %s", b.Status, b.URL)
+	}
+	if got := basic("chosen by its owner 1"); got != 200 {
+		t.Errorf("Sensu says %d to its owner's password", got)
 	}
 	f.Set("password", "chosen by its owner 1")
 	if status, m := post(t, s, "/oauth2/token", f); status != 200 {

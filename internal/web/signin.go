@@ -93,7 +93,7 @@ func (f *Face) submitSignIn(r *dialect.Request) (dialect.Reply, error) {
 		return dialect.Reply{}, oauth.Refuse(oauth.InvalidRequest, "there is no such realm")
 	}
 	u, err := f.Core.Users.Verify(v.Context(), identity.Attempt{
-		Org: v.Org.ID, Realm: realm, DefaultRealm: f.realm(v), Name: name, Mail: true, Password: oauth.Secret(password),
+		Org: v.Org.ID, Realm: realm, DefaultRealm: f.realm(v), Name: name, Mail: true, Password: oauth.Secret(password), Due: true,
 		Addr: v.Addr, Dialect: Name,
 	})
 	if oauth.Is(err, oauth.BadPassword) {
@@ -238,7 +238,7 @@ func (f *Face) changePassword(v *visit) (field string, note page.Note, err error
 		return wrong("new", "password.wrong.short", minimum)
 	}
 	_, err = f.Core.Users.Verify(v.Context(), identity.Attempt{
-		Org: v.Org.ID, Realm: v.user.Realm, Name: v.user.Name, Password: oauth.Secret(old), Addr: v.Addr, Dialect: Name,
+		Org: v.Org.ID, Realm: v.user.Realm, Name: v.user.Name, Password: oauth.Secret(old), Due: true, Addr: v.Addr, Dialect: Name,
 	})
 	if oauth.Is(err, oauth.BadPassword) {
 		return wrong("old", "password.wrong.old")
