@@ -50,29 +50,18 @@ func (s *Service) EndOthers(ctx context.Context, u *identity.User, keep string) 
 	return ended, nil
 }
 
-// scanStep is how many rows are read at a time when all are looked through.
-const scanStep = 500
-
 // GrantsInBrowser counts a person's live grants that came of a sign-in in a browser,
 // by client: what RemoveConsent ends.
 func (s *Service) GrantsInBrowser(ctx context.Context, u *identity.User) (map[string]int, error) {
-	out := map[string]int{}
-	for after := int64(0); ; {
-		list, err := s.Store.ListFamilies(ctx, u.Org, FamilyFilter{User: u.ID, Live: true}, after, scanStep)
-		if err != nil {
-			return nil, fmt.Errorf("count the grants of a user: %w", err)
-		}
-		for i := range list {
-			if list[i].Session != "" {
-				out[list[i].Client]++
-			}
-			after = list[i].ID
-		}
-		if len(list) < scanStep {
-			return out, nil
-		}
+	out, err := s.Store.BrowserGrants(ctx, u.Org, u.ID)
+	if err != nil {
+		return nil, fmt.Errorf("count the grants of a user: %w", err)
 	}
+	return out, nil
 }
+
+// scanStep is how many rows are read at a time when all are looked through.
+const scanStep = 500
 
 // AddressTaken reports whether somebody else of the organization, live or not, has
 // the address (canonical) or is called by it: it then must not become u's, for

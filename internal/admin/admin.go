@@ -69,6 +69,8 @@ type Storage interface {
 	DeleteDoc(ctx context.Context, org, kind, id string) error
 
 	ListFamilies(ctx context.Context, org string, f FamilyFilter, after int64, limit int) ([]oauth.Family, error)
+	// BrowserGrants counts the live grants of a sign-in in a browser, by client.
+	BrowserGrants(ctx context.Context, org string, user int64) (map[string]int, error)
 	ListEvents(ctx context.Context, f EventFilter, before audit.ID, limit int) ([]*audit.Record, error)
 
 	Session(ctx context.Context, org, id string) (*session.Session, error)

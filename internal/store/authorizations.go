@@ -33,6 +33,9 @@ const (
 	holdSessions = `UPDATE session SET used = used WHERE org = $1 AND user_id = $2 AND ended = 0`
 	dropConsent  = `DELETE FROM consent WHERE org = $1 AND user_id = $2 AND client = $3`
 	endPersonal  = `UPDATE family SET revoked = $1 WHERE user_id = $2 AND client = $3 AND org = $4 AND sid <> '' AND revoked = 0`
+	// By the index on persons: a person's page must not read everybody's tokens.
+	browserGrants = `SELECT client, COUNT(*) FROM family WHERE user_id = $1 AND sid <> '' AND org = $2 AND revoked = 0
+ AND (ends = 0 OR ends > $3) GROUP BY client`
 	dropConsents = `DELETE FROM consent WHERE org = $1 AND user_id = $2`
 
 	putTicket    = `INSERT INTO ticket (key, expires, body) VALUES ($1, $2, $3) ON CONFLICT (key) DO NOTHING`
@@ -216,6 +219,23 @@ func (s *Store) DeleteConsent(ctx context.Context, org string, user int64, clien
 		}
 		return err
 	})
+}
+
+// BrowserGrants counts the live grants of a person that came of a sign-in in a
+// browser, by client.
+func (s *Store) BrowserGrants(ctx context.Context, org string, user int64) (map[string]int, error) {
+	var out map[string]int
+	err := s.list(ctx, "browser grants", func(t *tx) error {
+		out = map[string]int{}
+		return t.rows(browserGrants, []any{user, org, s.unix()}, func(scan func(...any) error) error {
+			var client string
+			var n int
+			err := scan(&client, &n)
+			out[client] = n
+			return err
+		})
+	})
+	return out, err
 }
 
 // PutTicket keeps state of one use under a key until expires (unix seconds).

@@ -306,6 +306,20 @@ var codes = map[string]func(*testing.T, *store.Store){
 			}
 		}
 	},
+	"a person's grants of a browser are counted by client": func(t *testing.T, s *store.Store) {
+		putSession(t, s, "a", 1, "s1")
+		for i, sid := range []string{"s1", "s1", ""} {
+			f := granted(1, sid)
+			ok(t, s.PutFamily(t.Context(), f, nil))
+			if i == 1 {
+				_, err := s.RevokeFamily(t.Context(), "a", f.ID, 1)
+				ok(t, err)
+			}
+		}
+		ok(t, s.PutFamily(t.Context(), granted(2, "s1"), nil))
+		same(t, must(s.BrowserGrants(t.Context(), "a", 1))(t), map[string]int{granted(1, "s1").Client: 1})
+		same(t, must(s.BrowserGrants(t.Context(), "b", 1))(t), map[string]int{})
+	},
 	"a code that carries its authorization is redeemed once, too": func(t *testing.T, s *store.Store) {
 		expires := time.Now().Unix() + 60
 		putSession(t, s, "a", 1, "s1")
